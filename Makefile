@@ -1,0 +1,77 @@
+# Signalbox. `make demo` shows it, `make test` proves it; both set up what they need.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN    := bin
+DATA   ?= signalbox-demo
+ENV    := services/trainer/setup-env.sh
+# The main binary and its tests are pure Go; only the packages in CGO need a C compiler.
+CGO    := ./consumers/generate/duckengine/... ./services/signalbox-duckdb/...
+GO      = CGO_ENABLED=0 go
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+.PHONY: help build demo up check test test-go test-cgo test-python test-e2e race chaos fuzz bench setup-test clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+build: ## bin/signalbox (pure Go), bin/signalbox-duckdb (cgo) and bin/flights (the example)
+	@deploy/setup/require.sh go cc
+	@mkdir -p $(BIN)
+	@echo "building $(BIN)/signalbox"
+	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/signalbox ./services/signalbox
+	@echo "building $(BIN)/signalbox-duckdb"
+	@CGO_ENABLED=1 go build -trimpath -ldflags '-s -w' -o $(BIN)/signalbox-duckdb ./services/signalbox-duckdb
+	@echo "building $(BIN)/flights"
+	@$(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/flights ./deploy/examples/flights/demo
+
+python: ## the Python environment that jobs run in (with PostgreSQL's binaries where the machine has none)
+	@deploy/setup/require.sh python
+	@$(ENV) $$(deploy/setup/postgres-flag.sh) >/dev/null
+
+demo: build python ## the whole loop on real flights, two months; FULL=1 takes the year
+	@$(BIN)/flights --data $(DATA) --python "$$($(ENV) $$(deploy/setup/postgres-flag.sh))" \
+	  $(if $(FULL),--full --tables "$$(deploy/examples/flights/fetch.py)")
+
+up: build python ## an empty stack on embedded parts, until Ctrl-C
+	@$(BIN)/signalbox up --python "$$($(ENV) $$(deploy/setup/postgres-flag.sh))"
+
+check: ## fast checks without servers: format, vet, the laws of the tree
+	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go') | tee /dev/stderr)"
+	@$(GO) vet ./...
+	@$(GO) test ./deploy/lint ./schemas/...
+
+setup-test: ## Java, Maven and PostgreSQL for the tests, through the system's package manager
+	@deploy/setup/require.sh go cc python
+	@deploy/setup/servers.sh
+
+test: setup-test python test-go test-cgo test-python ## every test, those against real servers included
+
+test-go:
+	@$(GO) test -timeout 25m $$($(GO) list ./... | grep -vE '/deploy/(e2e|lint)|/services/(signalbox|inference|ingest)$$')
+
+test-cgo:
+	@CGO_ENABLED=1 go test -timeout 10m $(CGO)
+
+test-python:
+	@"$$($(ENV) --with-tests)" -m pytest -q services/trainer/tests
+
+test-e2e:
+	@$(GO) test -timeout 40m -count=1 ./deploy/e2e/...
+
+race: ## the tests under the race detector (slow)
+	@CGO_ENABLED=1 go test -race -timeout 40m $$(go list ./... | grep -v /deploy/e2e)
+
+chaos: build python ## kill -9 of the whole process at random moments, for DURATION (default 10m)
+	@$(GO) test -timeout 0 -count=1 -run TestKill -v ./deploy/e2e/... -args -chaos=$${DURATION:-10m}
+
+fuzz: ## each fuzz target for FUZZTIME (default 30s)
+	@deploy/setup/fuzz.sh $${FUZZTIME:-30s}
+
+bench: ## benchmarks; figures go to deploy/bench/results
+	@$(GO) test -run '^$$' -bench . -benchtime 1s ./consumers/... ./services/inference/...
+
+clean: ## remove what was built here (caches stay)
+	@rm -rf $(BIN)

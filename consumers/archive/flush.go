@@ -1,0 +1,182 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/signalbox-ml/signalbox/consumers/archive/segment"
+	"github.com/signalbox-ml/signalbox/events"
+	"github.com/signalbox-ml/signalbox/registry/cas"
+	"github.com/signalbox-ml/signalbox/registry/ledger"
+)
+
+// flush brings all that p has taken into the ledger; the caller holds p. It tries for ever: an error means that ctx
+// ended, and then the flush goes on where it stopped when it is called again, or that p is no longer ours, and then
+// the buffer is dropped.
+func (a *Archiver) flush(ctx context.Context, p *partition, reason string) error {
+	for !p.clean() {
+		if p.closed == nil {
+			p.closed, p.open = p.open, nil
+			p.closed.reason = reason
+			p.buffered.Store(0)
+		}
+		if err := a.settle(ctx, p); err != nil {
+			return a.failed(p, err)
+		}
+	}
+	return nil
+}
+
+// failed drops what can never be committed.
+func (a *Archiver) failed(p *partition, err error) error {
+	switch {
+	case errors.Is(err, ledger.ErrFenced):
+		a.counts.fenced.Add(1)
+	case errors.Is(err, ErrConflict):
+		a.counts.conflicts.Add(1) // another claim writes under other keys
+	default:
+		return err
+	}
+	a.budget.give(p.drop())
+	p.broken = err
+	return err
+}
+
+// settle takes the closed batch through the protocol: manifest of the flush before, files, ledger, manifest.
+func (a *Archiver) settle(ctx context.Context, p *partition) error {
+	// The manifest before goes first: so at most one is missing at any moment, and the next owner finds it.
+	if err := a.retry(ctx, p, "write manifest", func(ctx context.Context) error { return a.writeMirror(ctx, p) }); err != nil {
+		return err
+	}
+	b := p.closed
+	if err := a.putFiles(ctx, p, b); err != nil {
+		return err
+	}
+	f := a.describe(p, b)
+	var done ledger.Flush
+	err := a.retry(ctx, p, "commit", func(ctx context.Context) error {
+		var err error
+		done, err = a.cfg.Ledger.Commit(ctx, f, func(seq int64) ([]events.Event, error) { return a.sealed(f, seq) })
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p.closed = nil
+	a.budget.give(b.bytes)
+	a.committed(ctx, p, done)
+	return nil
+}
+
+// committed moves p on behind f.
+func (a *Archiver) committed(ctx context.Context, p *partition, f ledger.Flush) {
+	p.claim.Next, p.through, p.event, p.mirror = f.End, f.ArchivedThrough, f.EventTime, &f
+	a.counts.flush(f)
+	a.cfg.Log.DebugContext(ctx, "flush committed", "partition", p.String(), "seq", f.Seq, "start", f.Start, "end", f.End,
+		"records", f.Records, "files", len(f.Files), "reason", f.Reason)
+	a.tryMirror(ctx, p)
+	if a.cfg.Committer == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, attempt)
+	defer cancel()
+	if err := a.cfg.Committer.Commit(ctx, p.TopicPartition, f.End); err != nil {
+		a.cfg.Log.DebugContext(ctx, "offset not committed to kafka", "partition", p.String(), "next", f.End, "error", err)
+	}
+}
+
+// describe makes the flush of b. Times are in microseconds, as every store keeps them.
+func (a *Archiver) describe(p *partition, b *batch) ledger.Flush {
+	through, caughtUp := later(p.through, b.through()), !p.heard.IsZero() && p.open == nil
+	if caughtUp {
+		through = later(through, p.heard.Add(-a.cfg.Skew))
+	}
+	f := ledger.Flush{
+		Claim: p.claim, Start: b.start, End: b.end, Records: int64(len(b.recs)), Reason: b.reason, Files: b.files,
+		Manifest: manifestKey(p.TopicPartition, b.start), ArchivedThrough: micros(through), EventTime: p.event, CaughtUp: caughtUp,
+	}
+	for _, g := range b.plan {
+		f.EventTime = micros(later(f.EventTime, g.available))
+	}
+	return f
+}
+
+// putFiles encodes and stores one group after another, so that one encoded file is in memory at a time.
+func (a *Archiver) putFiles(ctx context.Context, p *partition, b *batch) error {
+	if b.plan == nil {
+		b.plan = plan(b.recs, a.cfg.MaxFiles)
+	}
+	for len(b.files) < len(b.plan) {
+		g := b.plan[len(b.files)]
+		seg, err := a.encode(ctx, p.Partition, b.recs, g)
+		if err != nil {
+			return err
+		}
+		f := file(p.TopicPartition, p.claim.Epoch, g.typ, b.hour, seg)
+		put := func(ctx context.Context) error { return a.put(ctx, f.Key, seg.Body, seg.Digest, mediaParquet) }
+		if err := a.retry(ctx, p, "put file", put); err != nil {
+			return err
+		}
+		b.files = append(b.files, f)
+	}
+	return nil
+}
+
+// encode waits for a writer: encoding takes a core, and more at a time would only take memory.
+func (a *Archiver) encode(ctx context.Context, part int32, recs []events.Record, g group) (segment.Segment, error) {
+	var w *segment.Writer
+	select {
+	case w = <-a.writers:
+	case <-ctx.Done():
+		return segment.Segment{}, context.Cause(ctx)
+	}
+	defer func() { a.writers <- w }()
+	for _, i := range g.rows {
+		if err := w.Append(part, &recs[i]); err != nil {
+			w.Reset()
+			return segment.Segment{}, fmt.Errorf("encode %s: %w", g.typ, err)
+		}
+	}
+	seg, err := w.Close()
+	if err != nil {
+		return segment.Segment{}, fmt.Errorf("encode %s: %w", g.typ, err)
+	}
+	return seg, nil
+}
+
+func file(tp events.TopicPartition, epoch int64, typ string, hour time.Time, seg segment.Segment) ledger.File {
+	return ledger.File{
+		Key: fileKey(tp, epoch, typ, hour, seg.Start, seg.End), Digest: cas.Digest(seg.Digest), Bytes: int64(len(seg.Body)), Rows: seg.Rows,
+		Type: typ, Hour: hour, Start: seg.Start, End: seg.End,
+		MinTime: seg.MinTime, MaxTime: seg.MaxTime, MinSeen: seg.MinSeen, MaxSeen: seg.MaxSeen,
+	}
+}
+
+// lose enters offsets that retention removed before they were read.
+func (a *Archiver) lose(ctx context.Context, p *partition, logStart int64) error {
+	if err := a.flush(ctx, p, ledger.ReasonDrain); err != nil {
+		return err
+	}
+	if logStart <= p.claim.Next {
+		return nil
+	}
+	lost := logStart - p.claim.Next
+	a.cfg.Log.WarnContext(ctx, "retention removed records before they were archived", "partition", p.String(),
+		"start", p.claim.Next, "end", logStart, "offsets", lost)
+	p.heard = time.Time{}
+	p.open = &batch{start: p.claim.Next, end: logStart, opened: time.Now()}
+	if err := a.flush(ctx, p, ledger.ReasonLost); err != nil {
+		return err
+	}
+	a.counts.lost.Add(lost)
+	return nil
+}
+
+func micros(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC().Truncate(time.Microsecond)
+}

@@ -1,0 +1,52 @@
+package archive_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/signalbox-ml/signalbox/consumers/archive"
+	"github.com/signalbox-ml/signalbox/events"
+	"github.com/signalbox-ml/signalbox/registry/bucket/membucket"
+	"github.com/signalbox-ml/signalbox/registry/pgcatalog"
+	"github.com/signalbox-ml/signalbox/registry/pgcatalog/pgtest"
+)
+
+// postgres is the real ledger with its outbox.
+type postgres struct {
+	*pgcatalog.Ledger
+	catalog *pgcatalog.Catalog
+}
+
+func (p postgres) PendingEvents(ctx context.Context) ([]events.Event, error) {
+	return p.catalog.PendingEvents(ctx)
+}
+
+// TestCrashesOnPostgres has archivers killed at calls spread over their work, each time another one going on, with the
+// ledger that is used in earnest. Manifests must say what Postgres gives back, to the microsecond.
+func TestCrashesOnPostgres(t *testing.T) {
+	catalog := pgtest.New(t).Catalog
+	w := world{postgres{catalog.Ledger(), catalog}, membucket.New()}
+	tp := partitionOf("events.flights", 0)
+	log, end := randomLog(rand.New(rand.NewPCG(9, 9)), 80)
+	killed := 0
+	for i := range 12 {
+		ctx, cancel := context.WithCancel(t.Context())
+		l := &life{kill: cancel, end: 3 + 2*i, after: i%2 == 0}
+		feed(ctx, w.archiver(t, func(c *archive.Config) { c.MaxRows = 4; l.mortal(c) }), tp, log, end)
+		cancel()
+		if l.dead {
+			killed++
+		}
+	}
+	if killed < 5 {
+		t.Fatalf("%d archivers killed: the test is void", killed)
+	}
+	feed(t.Context(), w.archiver(t, nil), tp, log, end)
+	w.check(t, tp, log)
+	w.whole(t)
+	w.announced(t, tp)
+	if s := w.state(t, tp); s.Next != end || !s.CaughtUp || s.EventTime.IsZero() {
+		t.Errorf("%+v", s)
+	}
+}

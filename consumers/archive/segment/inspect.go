@@ -1,0 +1,61 @@
+package segment
+
+import (
+	"time"
+
+	"github.com/signalbox-ml/signalbox/events"
+)
+
+// Kind is what a writer must know of a record before it chooses a file.
+type Kind struct {
+	// Type is the CloudEvents type; empty for a record that is no CloudEvent.
+	Type []byte
+	// Recorded is the recordedtime extension, in microseconds; zero where absent.
+	Recorded time.Time
+}
+
+// Inspect reads r as far as needed for its Kind. Type aliases r where r is in binary mode.
+func Inspect(r *events.Record) Kind {
+	var at [attributes][]byte // the last value of each attribute
+	for i := range r.Headers {
+		a, _ := attributeOf(r.Headers[i].Key)
+		at[a] = r.Headers[i].Value
+	}
+	if isStructured(at[attrDataContentType]) {
+		env, ok := parseEnvelope(r.Value)
+		if !ok {
+			return Kind{}
+		}
+		return Kind{Type: []byte(env.text("type")), Recorded: timeOf([]byte(env.text("recordedtime")))}
+	}
+	k := Kind{Type: text(at[attrType]), Recorded: timeOf(at[attrRecordedTime])}
+	if string(at[attrVersion]) != specVersion || text(at[attrID]) == nil || text(at[attrSource]) == nil || k.Type == nil {
+		return Kind{}
+	}
+	return k
+}
+
+func timeOf(v []byte) time.Time {
+	t, ok := parseTime(v)
+	if !ok {
+		return time.Time{}
+	}
+	return time.UnixMicro(t).UTC()
+}
+
+// parseTime reads a timestamp of the attribute grammar, RFC 3339, in microseconds since the epoch.
+func parseTime(v []byte) (int64, bool) {
+	var t time.Time
+	if len(v) == 0 || t.UnmarshalText(v) != nil {
+		return 0, false
+	}
+	return t.UnixMicro(), true
+}
+
+// isCanonicalTime reports whether v, which parses, is the text that its microseconds are written as: in UTC, without
+// trailing zeros and with nothing that was cut off.
+func isCanonicalTime(v []byte) bool {
+	const whole, micros = len("2006-01-02T15:04:05Z"), len("2006-01-02T15:04:05.000000Z")
+	last := len(v) - 1
+	return v[last] == 'Z' && (len(v) == whole || len(v) <= micros && v[last-1] != '0')
+}

@@ -1,0 +1,127 @@
+package segment
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/signalbox-ml/signalbox/events"
+	"github.com/signalbox-ml/signalbox/registry/cas"
+)
+
+// Segment is a finished file.
+type Segment struct {
+	Body   []byte
+	Digest cas.Digest
+	Rows   int64
+	// Start and End are the offsets [Start, End) that the rows span.
+	Start, End int64
+	// MinTime and MaxTime span the CloudEvents time of the rows that have one; zero if none has.
+	MinTime, MaxTime time.Time
+	// MinSeen and MaxSeen span the broker append time.
+	MinSeen, MaxSeen time.Time
+}
+
+// rowsAtOnce is how many rows are unpacked before Parquet takes them, and back.
+const rowsAtOnce = 256
+
+// Writer encodes one segment after another, in memory. It is not safe for concurrent use.
+type Writer struct {
+	out     bytes.Buffer
+	options []parquet.WriterOption
+	parquet *parquet.GenericWriter[columns]
+	unpack  *unpacker
+	rows    []columns
+	seg     Segment
+}
+
+// NewWriter returns a writer that is ready for the rows of its first segment.
+func NewWriter() *Writer {
+	w := &Writer{options: writerOptions(), unpack: newUnpacker(), rows: make([]columns, 0, rowsAtOnce)}
+	w.Reset()
+	return w
+}
+
+// Append adds a record. Rows must come in the order of their offsets. The record must not change until Close.
+func (w *Writer) Append(partition int32, r *events.Record) error {
+	w.rows = w.rows[:len(w.rows)+1]
+	c := &w.rows[len(w.rows)-1]
+	w.unpack.unpack(partition, r, c)
+	w.note(c)
+	if len(w.rows) < cap(w.rows) {
+		return nil
+	}
+	return w.flush()
+}
+
+// Close ends the segment and makes the writer ready for the next one.
+func (w *Writer) Close() (Segment, error) {
+	defer w.Reset()
+	if err := w.flush(); err != nil {
+		return Segment{}, err
+	}
+	if err := w.parquet.Close(); err != nil {
+		return Segment{}, fmt.Errorf("close segment: %w", err)
+	}
+	seg := w.seg
+	seg.Body = bytes.Clone(w.out.Bytes())
+	seg.Digest = cas.Sum(seg.Body)
+	return seg, nil
+}
+
+// Reset drops the rows since the last Close. It takes a new Parquet writer each time: one of parquet-go v0.32 that was
+// reset loses the columns' names in the footer's chunks.
+func (w *Writer) Reset() {
+	w.out.Reset()
+	w.parquet = parquet.NewGenericWriter[columns](&w.out, w.options...)
+	w.rows = w.rows[:0]
+	w.unpack.reset()
+	w.seg = Segment{}
+}
+
+func (w *Writer) flush() error {
+	for rows := w.rows; len(rows) > 0; {
+		n := 1
+		for shape := rows[0].shape(); n < len(rows) && rows[n].shape() == shape; n++ {
+		}
+		if _, err := w.parquet.Write(rows[:n]); err != nil {
+			return fmt.Errorf("encode rows: %w", err)
+		}
+		rows = rows[n:]
+	}
+	clear(w.rows)
+	w.rows = w.rows[:0]
+	w.unpack.reset()
+	return nil
+}
+
+// note keeps the extremes. Append times may go back by a little when a partition changes its leader.
+func (w *Writer) note(c *columns) {
+	seen := time.UnixMicro(c.AppendTime).UTC()
+	if w.seg.Rows == 0 {
+		w.seg.Start, w.seg.MinSeen, w.seg.MaxSeen = c.Offset, seen, seen
+	}
+	w.seg.Rows++
+	w.seg.End = c.Offset + 1
+	w.seg.MinSeen, w.seg.MaxSeen = extend(w.seg.MinSeen, w.seg.MaxSeen, seen)
+	if c.Time == nil {
+		return
+	}
+	t := time.UnixMicro(*c.Time).UTC()
+	if w.seg.MinTime.IsZero() && w.seg.MaxTime.IsZero() {
+		w.seg.MinTime, w.seg.MaxTime = t, t
+	}
+	w.seg.MinTime, w.seg.MaxTime = extend(w.seg.MinTime, w.seg.MaxTime, t)
+}
+
+func extend(low, high, t time.Time) (time.Time, time.Time) {
+	if t.Before(low) {
+		low = t
+	}
+	if t.After(high) {
+		high = t
+	}
+	return low, high
+}

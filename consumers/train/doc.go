@@ -1,0 +1,45 @@
+// Package train carries runs through their states: it starts a job for each requested run, copies its log while it runs,
+// and follows it to its end. What is true stands in the catalog; an event only makes the next look come sooner.
+//
+// One attempt of a run:
+//
+//	requested --a slot is free--> queued --Submit--> (job pending) --job runs, or reports--> running --report--> complete
+//	                                ^                     |                                    |    --report--> failed
+//	                                |                     v                                    v
+//	                                +----- retry ---- ended without a report, or lost ---------+ --no retry--> failed
+//
+// The job reports its own end through the control plane, fenced by its attempt; the machine only judges attempts that
+// ended without a report. cancelled is reached from any of them, by whoever cancels; the machine then stops the job.
+//
+// Each look goes over the runs that are requested, queued or running. For each one of them that has a slot:
+//
+//	state      job                        what happens
+//	requested  -                          queued, as attempt 1
+//	queued     unknown                    submitted: idempotent by run and attempt
+//	queued     pending                    nothing
+//	queued     running                    started
+//	running    running                    log copied
+//	any        ended, no report           log copied; retried or failed
+//	running    unknown                    lost: retried or failed
+//
+// and for each attempt that was followed and is over (final state, or another attempt): the rest of the log is copied,
+// the whole log is put, the backend forgets the job.
+//
+// What can go wrong:
+//
+//	fault                                 effect
+//	event lost, late or twice             the poll finds the run; a second look changes nothing
+//	machine dies before Submit            the run is queued and unknown: the next one submits it
+//	machine dies after Submit             the next one follows the job, or finds it lost if it died with the machine
+//	Submit's answer is lost               Submit is repeated and finds the job
+//	job ends between two looks            its report came first, and it is read again before anybody judges
+//	report delivered, answer lost         the job repeats it: the same report twice is one
+//	job killed, evicted, out of memory    next attempt, up to MaxAttempts
+//	machine restarts, local jobs die      next attempt; these do not count up to MaxAttempts, but up to maxLost
+//	two attempts alive at once            the older one's reports, artifacts and completion are refused
+//	run's dataset or workflow is gone     failed as JobInvalid: no retry helps
+//	catalog, bucket or backend fails      logged, the next look tries again
+//	put of a log chunk has no answer      the chunk that is there is measured and the copy goes on behind it
+//
+// A backend belongs to one machine: two machines on one local backend would each take the other's jobs for lost.
+package train

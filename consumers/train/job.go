@@ -1,0 +1,134 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/signalbox-ml/signalbox/registry"
+	"github.com/signalbox-ml/signalbox/registry/bucket"
+	"github.com/signalbox-ml/signalbox/registry/cas"
+	"github.com/signalbox-ml/signalbox/registry/manifest"
+)
+
+// StepDir is the name under which the figures of an attempt's steps stand, one object a step.
+const StepDir = "steps.d"
+
+// Steps are the steps of a job, in order.
+func Steps() []string {
+	return []string{"fetch", "preprocess", "train", "serialize", "score", "publish"}
+}
+
+const (
+	documentVersion = 1
+	workflowDir     = "workflow"
+	defaultSeed     = 1
+	defaultClass    = "CPU"
+)
+
+// document is job.json, which the runner reads.
+type document struct {
+	Version     int                `json:"version"`
+	RunID       registry.RunID     `json:"run_id"`
+	Attempt     int                `json:"attempt"`
+	Model       registry.ModelName `json:"model"`
+	Request     json.RawMessage    `json:"request"`
+	Workflow    workflow           `json:"workflow"`
+	WorkflowDir string             `json:"workflow_dir"`
+	Inputs      []input            `json:"inputs"`
+	API         string             `json:"api"`
+	Token       string             `json:"token"`
+	Traceparent string             `json:"traceparent"`
+	Seed        int64              `json:"seed"`
+	CacheDir    string             `json:"cache_dir"`
+}
+
+type workflow struct {
+	Entrypoint string     `json:"entrypoint"`
+	Digest     cas.Digest `json:"digest"`
+}
+
+// input is one source of rows.
+type input struct {
+	Digest  cas.Digest        `json:"digest"` // zero for a path
+	Rows    int64             `json:"rows"`
+	Columns []manifest.Column `json:"columns"`
+	Label   string            `json:"label"`
+	Parts   []part            `json:"parts"`
+}
+
+type part struct {
+	Digest cas.Digest    `json:"digest"` // zero where the store does not know it
+	Bytes  int64         `json:"bytes"`
+	Rows   int64         `json:"rows"`
+	Get    bucket.Signed `json:"get"`
+}
+
+// request is what the machine needs of a training request.
+type request struct {
+	Data struct {
+		Features []struct {
+			Dataset string `json:"dataset"`
+			Path    string `json:"path"`
+		} `json:"features"`
+	} `json:"data"`
+	Train struct {
+		CustomParams map[string]json.RawMessage `json:"custom_params"`
+	} `json:"train"`
+	ComputeResource string `json:"compute_resource"`
+}
+
+// build makes the job of a run's current attempt. ErrNotFound and ErrInvalid mean that no job can be made of it.
+func (m *Machine) build(ctx context.Context, run registry.Run) (Job, error) {
+	q, err := readRequest(run.Request)
+	if err != nil {
+		return Job{}, err
+	}
+	code, err := m.cfg.Inputs.Workflow(ctx, run.Workflow)
+	if err != nil {
+		return Job{}, fmt.Errorf("workflow %s: %w", run.Workflow, err)
+	}
+	doc := document{
+		Version: documentVersion, RunID: run.ID, Attempt: run.Attempt, Model: run.Model, Request: run.Request,
+		Workflow: workflow{Entrypoint: code.Entrypoint, Digest: run.Workflow}, WorkflowDir: workflowDir,
+		API: m.cfg.API, Traceparent: traceparent(ctx, run), Seed: q.seed(), CacheDir: "cache",
+	}
+	if doc.Inputs, err = m.inputs(ctx, run, q); err != nil {
+		return Job{}, err
+	}
+	if doc.Token, err = m.cfg.Tokens.Mint(run.ID, run.Attempt); err != nil {
+		return Job{}, fmt.Errorf("mint token: %w", err)
+	}
+	b, err := json.Marshal(doc)
+	if err != nil {
+		return Job{}, fmt.Errorf("job document: %w", err)
+	}
+	j := Job{
+		Run: run.ID, Attempt: run.Attempt, Spec: b, Files: map[string]string{},
+		ComputeClass: defaultClass, Deadline: m.cfg.Deadline,
+	}
+	if q.ComputeResource != "" {
+		j.ComputeClass = q.ComputeResource
+	}
+	for name, f := range code.Files {
+		j.Files[workflowDir+"/"+name] = f.Content
+	}
+	return j, nil
+}
+
+func readRequest(b json.RawMessage) (request, error) {
+	var q request
+	if err := json.Unmarshal(b, &q); err != nil {
+		return request{}, &manifest.Fault{Path: "/request", Problem: "not a training request: " + err.Error()}
+	}
+	return q, nil
+}
+
+// seed is custom_params.seed where that is an integer. A run without one must not differ from its repeat either.
+func (q request) seed() int64 {
+	var n int64
+	if err := json.Unmarshal(q.Train.CustomParams["seed"], &n); err != nil || n < 0 {
+		return defaultSeed
+	}
+	return n
+}

@@ -1,0 +1,146 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/signalbox-ml/signalbox/registry"
+	"github.com/signalbox-ml/signalbox/registry/bucket"
+)
+
+// maxChunk bounds one object of a live log, in bytes.
+const maxChunk = 1 << 20
+
+const logType = "text/plain; charset=utf-8"
+
+// tail is how far the copy of a live log has come: chunks 0 to next-1 hold bytes 0 to offset.
+type tail struct {
+	found  bool // the chunks of an earlier process were counted
+	next   int
+	offset int64
+}
+
+// LogChunkKey is the bucket key of the n-th piece of an attempt's live log.
+func LogChunkKey(id registry.RunID, attempt, n int) string {
+	return fmt.Sprintf("%s%s/%08d", registry.AttemptPrefix(id, attempt), registry.LogDir, n)
+}
+
+// logArtifact names the whole log, which stands at its key once the attempt is over.
+func (m *Machine) logArtifact(at attempt) map[string]string {
+	return map[string]string{registry.ArtifactLogs: logKey(at)}
+}
+
+func logKey(at attempt) string { return registry.ArtifactKey(at.run, at.n, registry.ArtifactLogs) }
+
+// copyLog puts what the job has written since the last copy, as one or more chunks.
+func (m *Machine) copyLog(ctx context.Context, at attempt, t *tail) error {
+	if err := m.findTail(ctx, at, t); err != nil {
+		return err
+	}
+	for t.offset < m.cfg.MaxLog {
+		chunk, err := m.readLog(ctx, at, t.offset, min(maxChunk, m.cfg.MaxLog-t.offset))
+		if err != nil || len(chunk) == 0 {
+			return err
+		}
+		key := LogChunkKey(at.run, at.n, t.next)
+		size := int64(len(chunk))
+		_, err = m.cfg.Bucket.Put(ctx, key, bytes.NewReader(chunk), size, bucket.PutOptions{CreateOnly: true, ContentType: logType})
+		if errors.Is(err, bucket.ErrExists) {
+			// An earlier put got through without an answer, perhaps with fewer bytes.
+			attrs, err := m.cfg.Bucket.Stat(ctx, key)
+			if err != nil {
+				return fmt.Errorf("log chunk: %w", err)
+			}
+			size = attrs.Size
+		} else if err != nil {
+			return fmt.Errorf("log chunk: %w", err)
+		}
+		t.next, t.offset = t.next+1, t.offset+size
+	}
+	return nil
+}
+
+// findTail counts the chunks that are there, once.
+func (m *Machine) findTail(ctx context.Context, at attempt, t *tail) error {
+	if t.found {
+		return nil
+	}
+	var n tail
+	for attrs, err := range m.cfg.Bucket.List(ctx, registry.AttemptPrefix(at.run, at.n)+registry.LogDir+"/") {
+		if err != nil {
+			return fmt.Errorf("log chunks: %w", err)
+		}
+		n.next, n.offset = n.next+1, n.offset+attrs.Size
+	}
+	n.found, *t = true, n
+	t.found = true
+	return nil
+}
+
+// readLog reads at most limit bytes of the job's output. A job that is gone has none.
+func (m *Machine) readLog(ctx context.Context, at attempt, offset, limit int64) ([]byte, error) {
+	r, err := m.cfg.Backend.Log(ctx, at.run, at.n, offset)
+	if errors.Is(err, ErrNoJob) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("log of run %s: %w", at.run, err)
+	}
+	defer r.Close()
+	b, err := io.ReadAll(io.LimitReader(r, limit))
+	if err != nil {
+		return nil, fmt.Errorf("log of run %s: %w", at.run, err)
+	}
+	return b, nil
+}
+
+func (m *Machine) hasLog(ctx context.Context, at attempt) (bool, error) {
+	_, err := m.cfg.Bucket.Stat(ctx, logKey(at))
+	if errors.Is(err, bucket.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// keepLog puts the whole log of an attempt that is over, made of its chunks: they outlive the job.
+func (m *Machine) keepLog(ctx context.Context, at attempt) error {
+	f, err := os.CreateTemp("", "signalbox-log-*")
+	if err != nil {
+		return fmt.Errorf("keep log: %w", err)
+	}
+	defer func() { _ = errors.Join(f.Close(), os.Remove(f.Name())) }() // scratch
+	for attrs, err := range m.cfg.Bucket.List(ctx, registry.AttemptPrefix(at.run, at.n)+registry.LogDir+"/") {
+		if err != nil {
+			return fmt.Errorf("keep log: %w", err)
+		}
+		if err := m.appendObject(ctx, f, attrs.Key); err != nil {
+			return fmt.Errorf("keep log: %w", err)
+		}
+	}
+	size, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return fmt.Errorf("keep log: %w", err)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("keep log: %w", err)
+	}
+	_, err = m.cfg.Bucket.Put(ctx, logKey(at), f, size, bucket.PutOptions{CreateOnly: true, ContentType: logType})
+	if err != nil && !errors.Is(err, bucket.ErrExists) {
+		return fmt.Errorf("keep log: %w", err)
+	}
+	return nil
+}
+
+func (m *Machine) appendObject(ctx context.Context, w io.Writer, key string) error {
+	r, _, err := m.cfg.Bucket.Get(ctx, key, bucket.Range{})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = io.Copy(w, r)
+	return err
+}

@@ -1,0 +1,98 @@
+package train_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/signalbox-ml/signalbox/consumers/train"
+	"github.com/signalbox-ml/signalbox/consumers/train/backendtest"
+	"github.com/signalbox-ml/signalbox/registry"
+	"github.com/signalbox-ml/signalbox/registry/bucket/buckettest"
+)
+
+func TestFaultsOfTheBucket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, completes(20))
+		broken := errors.New("503 SlowDown")
+		w.bucket.Inject(
+			buckettest.Fault{Op: buckettest.Put, Prefix: "runs/", Skip: 2, Times: 3, Err: broken},
+			buckettest.Fault{Op: buckettest.Put, Prefix: "runs/", Skip: 4, Times: 2, Err: broken, After: true},
+			buckettest.Fault{Op: buckettest.List, Prefix: "runs/", Times: 2, Err: broken},
+			buckettest.Fault{Op: buckettest.Get, Prefix: "runs/", Times: 2, Err: broken},
+		)
+		w.start()
+		run := w.run(w.request("a").ID, time.Minute)
+		w.want(run, registry.RunComplete, 1)
+		var want strings.Builder
+		for i := range 20 {
+			fmt.Fprintf(&want, "line %d\n", i)
+		}
+		w.wantLog(run, 1, want.String())
+		if n := w.backend.Jobs(); n != 0 {
+			t.Errorf("the backend still knows %d jobs", n)
+		}
+	})
+}
+
+func TestLogIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(w *world) backendtest.Program {
+			return func(ctx context.Context, j train.Job, out io.Writer) int {
+				_, _ = io.WriteString(out, strings.Repeat("x", 3<<20))
+				return completes(0)(w)(ctx, j, out)
+			}
+		})
+		w.start(func(c *train.Config) { c.MaxLog = 2<<20 + 5 })
+		run := w.run(w.request("a").ID, 10*time.Second)
+		w.want(run, registry.RunComplete, 1)
+		log, _ := w.object(registry.ArtifactKey(run.ID, 1, registry.ArtifactLogs))
+		if len(log) != 2<<20+5 {
+			t.Errorf("log of %d bytes, want %d", len(log), 2<<20+5)
+		}
+	})
+}
+
+func TestAnotherMachineGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, completes(30))
+		_, stop := w.start()
+		run := w.request("a")
+		w.want(w.run(run.ID, 10500*time.Millisecond), registry.RunRunning, 1)
+		stop()
+		if got, ok := w.object(registry.ArtifactKey(run.ID, 1, registry.ArtifactLogs)); ok {
+			t.Errorf("the log of a job under way is called whole: %q", got)
+		}
+		w.run(run.ID, 5*time.Second)
+		w.start()
+		done := w.run(run.ID, time.Minute)
+		w.want(done, registry.RunComplete, 1)
+		var want strings.Builder
+		for i := range 30 {
+			fmt.Fprintf(&want, "line %d\n", i)
+		}
+		w.wantLog(run, 1, want.String())
+	})
+}
+
+func TestEndsThatNobodySawAreAdopted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, completes(5))
+		_, stop := w.start()
+		run := w.request("a")
+		w.want(w.run(run.ID, 3*time.Second), registry.RunRunning, 1)
+		stop()
+		w.want(w.run(run.ID, 10*time.Second), registry.RunComplete, 1)
+		w.start()
+		w.run(run.ID, time.Second)
+		w.wantLog(run, 1, "line 0\nline 1\nline 2\nline 3\nline 4\n")
+		if n := w.backend.Jobs(); n != 0 {
+			t.Errorf("the backend still knows %d jobs", n)
+		}
+	})
+}

@@ -1,0 +1,208 @@
+package procbackend
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/signalbox-ml/signalbox/consumers/train"
+	"github.com/signalbox-ml/signalbox/registry"
+)
+
+// Config of a Backend.
+type Config struct {
+	// Dir holds the jobs' folders; required.
+	Dir string
+	// Command is the runner; the path of the job document is appended. Required: such as python -m signalbox.runner.
+	Command []string
+	// PythonPath is PYTHONPATH of the jobs, where the package signalbox is.
+	PythonPath string
+	// Env is added to the jobs' environment, which has none of ours but PATH, HOME, TMPDIR, TZ and the locale.
+	Env map[string]string
+	// Threads bounds the threads of numeric libraries in one job; 0 means 2.
+	Threads int
+	// Grace is the time between SIGTERM and SIGKILL; 0 means 5s.
+	Grace time.Duration
+	// Log hears of jobs that start and end; nil discards.
+	Log *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	c.Threads = cmp.Or(c.Threads, 2)
+	c.Grace = cmp.Or(c.Grace, 5*time.Second)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	var errs []error
+	if c.Dir == "" {
+		errs = append(errs, errors.New("dir is missing"))
+	}
+	if len(c.Command) == 0 {
+		errs = append(errs, errors.New("command is missing"))
+	}
+	if c.Threads < 0 || c.Grace < 0 {
+		errs = append(errs, errors.New("threads or grace is negative"))
+	}
+	return errors.Join(errs...)
+}
+
+// Backend is a train.Backend. Close it to end its jobs.
+type Backend struct {
+	cfg  Config
+	mu   sync.Mutex
+	live map[key]*process
+}
+
+var _ train.Backend = (*Backend)(nil)
+
+type key struct {
+	run     registry.RunID
+	attempt int
+}
+
+// New returns a Backend; it creates Config.Dir.
+func New(cfg Config) (*Backend, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("procbackend config: %w", err)
+	}
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("procbackend: %w", err)
+	}
+	cfg.Dir = dir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("procbackend: %w", err)
+	}
+	return &Backend{cfg: cfg, live: map[key]*process{}}, nil
+}
+
+// Submit implements train.Backend.
+func (b *Backend) Submit(_ context.Context, j train.Job) error {
+	k := key{j.Run, j.Attempt}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, ok := b.live[k]; ok {
+		return nil
+	}
+	dir := b.dir(k)
+	if _, err := readStatus(dir); err == nil {
+		return nil // it has ended already
+	}
+	if err := prepare(dir, j); err != nil {
+		return fmt.Errorf("job %s/%d: %w", j.Run, j.Attempt, err)
+	}
+	p, err := start(b.cfg, dir, j.Deadline)
+	if err != nil {
+		return fmt.Errorf("job %s/%d: %w", j.Run, j.Attempt, err)
+	}
+	b.live[k] = p
+	b.cfg.Log.Info("job started", "run_id", j.Run, "attempt", j.Attempt, "pid", p.pid)
+	return nil
+}
+
+// Status implements train.Backend.
+func (b *Backend) Status(_ context.Context, run registry.RunID, attempt int) (train.Status, error) {
+	k := key{run, attempt}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p, ok := b.live[k]; ok {
+		select {
+		case <-p.done:
+			delete(b.live, k)
+			b.cfg.Log.Info("job ended", "run_id", run, "attempt", attempt, "exit_code", p.status.ExitCode, "reason", p.status.Reason)
+			return p.status, nil
+		default:
+			return train.Status{Phase: train.PhaseRunning}, nil
+		}
+	}
+	st, err := readStatus(b.dir(k))
+	if errors.Is(err, fs.ErrNotExist) {
+		return train.Status{}, fmt.Errorf("job %s/%d: %w", run, attempt, train.ErrNoJob)
+	}
+	return st, err
+}
+
+// Cancel implements train.Backend. It waits for the end of the process group, at most Config.Grace and a little.
+func (b *Backend) Cancel(ctx context.Context, run registry.RunID, attempt int) error {
+	k := key{run, attempt}
+	b.mu.Lock()
+	p, ok := b.live[k]
+	b.mu.Unlock()
+	if ok {
+		if err := p.stop(ctx, b.cfg.Grace); err != nil {
+			return fmt.Errorf("cancel job %s/%d: %w", run, attempt, err)
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.live[k] != p {
+		return nil // cancelled and submitted again by somebody else meanwhile
+	}
+	delete(b.live, k)
+	if err := os.RemoveAll(b.dir(k)); err != nil {
+		return fmt.Errorf("cancel job %s/%d: %w", run, attempt, err)
+	}
+	_ = os.Remove(filepath.Dir(b.dir(k))) // it stays while it has other attempts
+	return nil
+}
+
+// Log implements train.Backend.
+func (b *Backend) Log(_ context.Context, run registry.RunID, attempt int, offset int64) (io.ReadCloser, error) {
+	f, err := os.Open(filepath.Join(b.dir(key{run, attempt}), logFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("log of job %s/%d: %w", run, attempt, train.ErrNoJob)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("log of job %s/%d: %w", run, attempt, err)
+	}
+	info, err := f.Stat()
+	if err == nil {
+		_, err = f.Seek(offset, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("log of job %s/%d: %w", run, attempt, err), f.Close())
+	}
+	// A job that keeps writing must not keep its reader.
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(f, max(0, info.Size()-offset)), f}, nil
+}
+
+// Close stops every job. They have no result afterwards, as if this process had been killed.
+func (b *Backend) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var errs []error
+	var wg sync.WaitGroup
+	results := make(chan error, len(b.live))
+	for _, p := range b.live {
+		p.abandon()
+		wg.Go(func() { results <- p.stop(context.Background(), b.cfg.Grace) })
+	}
+	wg.Wait()
+	close(results)
+	for err := range results {
+		errs = append(errs, err)
+	}
+	clear(b.live)
+	return errors.Join(errs...)
+}
+
+func (b *Backend) dir(k key) string {
+	return filepath.Join(b.cfg.Dir, k.run.String(), strconv.Itoa(k.attempt))
+}

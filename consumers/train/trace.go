@@ -1,0 +1,75 @@
+package train
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/signalbox-ml/signalbox/events"
+	"github.com/signalbox-ml/signalbox/registry"
+)
+
+// job is what the machine remembers of an attempt that it follows. All of it can be found again.
+type job struct {
+	span trace.Span
+	tail tail
+}
+
+// follow returns what is remembered of a run's current attempt, and begins its span if that is new. The span is a trace
+// of its own: what asked for the run may be days old and have a thousand causes of its own. It is linked instead.
+func (m *Machine) follow(ctx context.Context, run registry.Run) *job {
+	at := attempt{run.ID, run.Attempt}
+	if j, ok := m.jobs[at]; ok {
+		return j
+	}
+	tracer := m.cfg.Tracer
+	if tracer == nil {
+		tracer = noop.NewTracerProvider().Tracer("")
+	}
+	opts := []trace.SpanStartOption{trace.WithNewRoot(), trace.WithAttributes(
+		attribute.String("signalbox.run_id", run.ID.String()), attribute.Int("signalbox.attempt", run.Attempt),
+		attribute.String("signalbox.model", string(run.Model)), attribute.String("signalbox.dataset", run.Dataset.String()))}
+	if cause := spanOf(run.Cause); cause.IsValid() {
+		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: cause}))
+	}
+	_, span := tracer.Start(ctx, "train "+string(run.Model), opts...)
+	j := &job{span: span}
+	m.jobs[at] = j
+	return j
+}
+
+// within makes the attempt's span the current one, so that what the registry writes names it.
+func (j *job) within(ctx context.Context) context.Context {
+	return trace.ContextWithSpan(ctx, j.span)
+}
+
+// end closes the span with what became of the attempt.
+func (j *job) end(ctx context.Context, runs runs, at attempt) {
+	if j.span == nil {
+		return
+	}
+	if run, err := runs.Run(ctx, at.run); err == nil {
+		j.span.SetAttributes(attribute.String("signalbox.job_state", string(run.State)))
+		if run.State == registry.RunFailed && run.Exception != nil {
+			j.span.SetStatus(codes.Error, run.Exception.Type)
+		}
+	}
+	j.span.End()
+}
+
+// traceparent is what a job names as its parent: the attempt's span, or the cause where nothing is traced here.
+func traceparent(ctx context.Context, run registry.Run) string {
+	if tp := events.Traceparent(ctx); tp != "" {
+		return tp
+	}
+	return run.Cause
+}
+
+func spanOf(traceparent string) trace.SpanContext {
+	c := propagation.MapCarrier{"traceparent": traceparent}
+	return trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), c))
+}

@@ -1,0 +1,258 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Timing of group members. A killed process is replaced within about the session timeout.
+const (
+	sessionTimeout    = 8 * time.Second
+	heartbeatInterval = time.Second
+	rebalanceTimeout  = 60 * time.Second
+	abandonGrace      = 2 * time.Second // for work whose context ended
+)
+
+// group is one member of a consumer group: a poll loop that only hands out, and a lane for each assigned partition.
+type group struct {
+	log    *slog.Logger
+	regex  bool
+	revoke time.Duration // how long a revoke waits for lanes
+
+	mu     sync.Mutex
+	lanes  map[string]map[int32]*lane
+	late   map[string]map[int32]*lane // dropped before their goroutine was over
+	seeks  []seek
+	wakeup context.CancelFunc // ends the poll in progress
+	wg     sync.WaitGroup
+}
+
+// seek asks the poll loop to read a lane from another offset.
+type seek struct {
+	lane   *lane
+	offset int64
+}
+
+func newGroup(log *slog.Logger, regex bool, revoke time.Duration) *group {
+	return &group{log: log, regex: regex, revoke: revoke, lanes: map[string]map[int32]*lane{}, late: map[string]map[int32]*lane{}}
+}
+
+// options of the group's client. assigned is called with each new lane.
+func (g *group) options(name string, topics []string, assigned func(*lane)) []kgo.Opt {
+	opts := []kgo.Opt{
+		kgo.ConsumerGroup(name),
+		kgo.ConsumeTopics(topics...),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.SessionTimeout(sessionTimeout),
+		kgo.HeartbeatInterval(heartbeatInterval),
+		kgo.RebalanceTimeout(rebalanceTimeout),
+		kgo.DisableAutoCommit(),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.OnPartitionsAssigned(func(_ context.Context, cl *kgo.Client, parts map[string][]int32) {
+			for topic, list := range parts {
+				for _, p := range list {
+					assigned(g.add(cl, topic, p))
+				}
+			}
+		}),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, parts map[string][]int32) { g.drop(parts, g.revoke) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, parts map[string][]int32) { g.drop(parts, 0) }),
+	}
+	if g.regex {
+		opts = append(opts, kgo.ConsumeRegex())
+	}
+	return opts
+}
+
+func (g *group) add(cl *kgo.Client, topic string, partition int32) *lane {
+	l := newLane(cl, topic, partition)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l.prev = g.late[topic][partition]
+	put(g.lanes, l)
+	return l
+}
+
+func put(m map[string]map[int32]*lane, l *lane) {
+	if m[l.topic] == nil {
+		m[l.topic] = map[int32]*lane{}
+	}
+	m[l.topic][l.partition] = l
+}
+
+// begin starts the goroutine of l. ctx is for work in progress: it ends only when the lane is late to stop.
+func (g *group) begin(ctx context.Context, l *lane, work func(context.Context, *lane)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.begun || l.stopped {
+		return
+	}
+	l.begun = true
+	ctx, l.kill = context.WithCancel(ctx)
+	g.wg.Go(func() {
+		defer close(l.done)
+		defer l.kill()
+		if l.prev == nil || l.alone(ctx) {
+			work(ctx, l)
+		}
+	})
+}
+
+func (g *group) lane(topic string, partition int32) *lane {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.lanes[topic][partition]
+}
+
+// all returns the lanes of every assigned partition.
+func (g *group) all() []*lane {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []*lane
+	for _, parts := range g.lanes {
+		for _, l := range parts {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// drop stops the lanes of parts, waits for them at most bound, then ends their work, and disowns them: none commits
+// afterwards.
+func (g *group) drop(parts map[string][]int32, bound time.Duration) {
+	var lanes []*lane
+	for topic, list := range parts {
+		for _, p := range list {
+			if l := g.lane(topic, p); l != nil {
+				lanes = append(lanes, l)
+			}
+		}
+	}
+	g.end(lanes, bound)
+}
+
+// end is drop for lanes.
+func (g *group) end(lanes []*lane, bound time.Duration) {
+	for _, l := range lanes {
+		l.stop()
+	}
+	if !finished(lanes, bound) {
+		for _, l := range lanes {
+			l.abandon()
+		}
+		finished(lanes, abandonGrace)
+	}
+	for _, l := range lanes {
+		l.disown()
+		g.remove(l)
+	}
+}
+
+// finished waits for the goroutines of lanes, at most bound.
+func finished(lanes []*lane, bound time.Duration) bool {
+	timer := time.NewTimer(bound)
+	defer timer.Stop()
+	for _, l := range lanes {
+		select {
+		case <-l.done:
+		case <-timer.C:
+			return false
+		}
+	}
+	return true
+}
+
+// remove forgets l, but remembers a goroutine that still runs: the partition's next lane waits for it.
+func (g *group) remove(l *lane) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.lanes[l.topic][l.partition] == l {
+		delete(g.lanes[l.topic], l.partition)
+	}
+	if !l.over() {
+		put(g.late, l)
+	} else if prev := g.late[l.topic][l.partition]; prev != nil && prev.over() {
+		delete(g.late[l.topic], l.partition)
+	}
+}
+
+// run polls until ctx ends.
+func (g *group) run(ctx context.Context, cl *kgo.Client) {
+	for ctx.Err() == nil {
+		pctx, cancel := context.WithCancel(ctx)
+		g.applySeeks(cl, cancel)
+		fetches := cl.PollFetches(pctx)
+		cancel()
+		for _, f := range fetches {
+			for i := range f.Topics {
+				g.deliver(cl, &f.Topics[i])
+			}
+		}
+	}
+}
+
+// deliver hands the partitions of one topic to their lanes.
+func (g *group) deliver(cl *kgo.Client, t *kgo.FetchTopic) {
+	for i := range t.Partitions {
+		p := &t.Partitions[i]
+		switch {
+		case p.Err == nil, errors.Is(p.Err, kerr.OffsetOutOfRange):
+		case errors.Is(p.Err, context.Canceled), errors.Is(p.Err, kgo.ErrClientClosed):
+			continue
+		case errors.Is(p.Err, kerr.UnknownTopicID):
+			g.forget(cl, t.Topic)
+			return
+		default:
+			g.log.Error("partition cannot be read", "topic", t.Topic, "partition", p.Partition, "error", p.Err)
+		}
+		l := g.lane(t.Topic, p.Partition)
+		if l == nil {
+			continue
+		}
+		if p.Err == nil && !l.identify(t.TopicID) {
+			g.forget(cl, t.Topic)
+			return
+		}
+		l.push(fetched{records: p.Records, end: p.HighWatermark, err: p.Err})
+	}
+}
+
+// forget makes the client drop a topic that was deleted; if it was made again it is found and assigned anew.
+func (g *group) forget(cl *kgo.Client, topic string) {
+	g.log.Warn("topic was deleted or made again", "topic", topic)
+	cl.PurgeTopicsFromConsuming(topic)
+	if !g.regex {
+		cl.AddConsumeTopics(topic)
+	}
+}
+
+// seek makes l continue at offset. What the poll loop already fetched for l is dropped.
+func (g *group) seek(l *lane, offset int64) {
+	l.mu.Lock()
+	l.deaf, l.queue, l.quiet = true, nil, fetched{}
+	l.mu.Unlock()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.seeks = append(g.seeks, seek{l, offset})
+	if g.wakeup != nil {
+		g.wakeup()
+	}
+}
+
+// applySeeks runs between two polls, so nothing from the old place is on its way to a lane. wakeup ends the poll that
+// comes next when another seek is asked for.
+func (g *group) applySeeks(cl *kgo.Client, wakeup context.CancelFunc) {
+	g.mu.Lock()
+	defer g.mu.Unlock() // the partition must not change hands before its offset is set
+	seeks := g.seeks
+	g.seeks, g.wakeup = nil, wakeup
+	for _, s := range seeks {
+		s.lane.seekTo(cl, s.offset, g.lanes[s.lane.topic][s.lane.partition] == s.lane)
+	}
+}

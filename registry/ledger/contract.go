@@ -1,0 +1,62 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/signalbox-ml/signalbox/events"
+)
+
+// Ledger is the authority on positions. An owner claims a partition, writes its files, and then commits the range that
+// they hold; ledgertest has the suite that every implementation passes.
+type Ledger interface {
+	// Claim takes a partition over from whoever had it, and adds it at offset 0 if it is new.
+	Claim(ctx context.Context, p Partition, owner string) (Claim, error)
+	// Commit extends the partition by f, which must start where the partition ends: ErrFenced if it does not, or if the
+	// claim is not the newest. seal makes the events that go into the outbox of the same transaction; it gets the
+	// flush's place in the total order, which it may be given more than once, and an error of it leaves nothing. nil
+	// makes none. The same flush again returns what the first time did.
+	Commit(ctx context.Context, f Flush, seal func(seq int64) ([]events.Event, error)) (Flush, error)
+	// Observe moves the watermark of a partition that has nothing new, forward only: ErrFenced if the claim is not the
+	// newest.
+	Observe(ctx context.Context, c Claim, archivedThrough, eventTime time.Time, caughtUp bool) error
+	// Partitions returns the partitions of the newest topic called topic, or of every topic with "", in order.
+	Partitions(ctx context.Context, topic string) ([]PartitionState, error)
+	// Files returns live files by key, those of earlier topics of the same name included.
+	Files(ctx context.Context, q FileQuery) ([]LedgerFile, error)
+	// Flushes returns the flushes of a partition that end after offset from, in order, at most limit (0: 100).
+	Flushes(ctx context.Context, p Partition, from int64, limit int) ([]Flush, error)
+}
+
+// Validate lists everything that makes f no flush.
+func (f Flush) Validate() error {
+	var errs []error
+	if f.Start < 0 || f.End <= f.Start {
+		errs = append(errs, fmt.Errorf("offsets [%d, %d) are no range", f.Start, f.End))
+	}
+	if f.Records < 0 || f.Records > f.End-f.Start {
+		errs = append(errs, fmt.Errorf("%d records in offsets [%d, %d)", f.Records, f.Start, f.End))
+	}
+	if f.Reason == "" {
+		errs = append(errs, errors.New("reason is empty"))
+	}
+	for _, file := range f.Files {
+		if file.Key == "" || file.Digest.IsZero() {
+			errs = append(errs, fmt.Errorf("file %q with digest %q: want both", file.Key, file.Digest))
+		}
+		if !storable(file.Key) || !storable(file.Type) {
+			errs = append(errs, fmt.Errorf("file %q of type %q: want both to be UTF-8 without U+0000", file.Key, file.Type))
+		}
+		if file.Start < f.Start || file.End > f.End || file.End <= file.Start {
+			errs = append(errs, fmt.Errorf("file %s holds [%d, %d), which is not in [%d, %d)", file.Key, file.Start, file.End, f.Start, f.End))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// storable is false for text that a database may refuse. Types come from whoever can write to Kafka.
+func storable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }

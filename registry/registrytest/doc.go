@@ -1,0 +1,2 @@
+// Package registrytest holds the suite that every registry.Catalog passes, and Memory, the catalog of tests.
+package registrytest

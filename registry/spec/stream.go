@@ -1,0 +1,49 @@
+package spec
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/signalbox-ml/signalbox/events"
+)
+
+// Stream declares a topic and what may be published to it.
+type Stream struct {
+	// Partitions of the topic; 0 means 4. It cannot change once the topic exists.
+	Partitions int32 `json:"partitions,omitempty"`
+	// Types are the CloudEvents types that the stream accepts. A type belongs to one stream.
+	Types map[string]StreamType `json:"types"`
+}
+
+// StreamType is the contract of one CloudEvents type.
+type StreamType struct {
+	Description string `json:"description,omitempty"`
+	// Schema is a JSON Schema 2020-12 for the event's data.
+	Schema json.RawMessage `json:"schema"`
+}
+
+// maxPartitions keeps a typing error from costing a cluster.
+const maxPartitions = 1000
+
+// Validate lists everything that is wrong with s. Whether schemas compile is for others to say.
+func (s Stream) Validate() error {
+	var fs faults
+	fs.ok(s.Partitions >= 0 && s.Partitions <= maxPartitions, "/partitions", "want 1 to %d, or none for 4", maxPartitions)
+	fs.ok(len(s.Types) > 0, "/types", "name at least one CloudEvents type")
+	for _, typ := range sorted(s.Types) {
+		path := at("/types", typ)
+		fs.ok(!events.IsLifecycle(typ), path, "the type is reserved for Signalbox itself")
+		checkType(&fs, path, typ)
+		fs.ok(isObject(s.Types[typ].Schema), path+"/schema", "want a JSON Schema, an object")
+	}
+	return fs.join()
+}
+
+// checkType checks a CloudEvents type: it becomes a header, a directory name and a label.
+func checkType(fs *faults, path, typ string) {
+	bad := strings.IndexFunc(typ, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-", r))
+	})
+	fs.ok(typ != "" && len(typ) <= 128 && bad < 0, path,
+		"%.128q: want 1 to 128 letters, digits, dots, dashes and underscores, such as com.example.order.paid", typ)
+}

@@ -1,0 +1,10 @@
+// Package schemas holds the contracts that other languages share with the Go code.
+package schemas
+
+import "embed"
+
+// Vectors are golden vectors: model packages with their files and the exact manifest bytes and id that every
+// implementation must make of them.
+//
+//go:embed vectors
+var Vectors embed.FS

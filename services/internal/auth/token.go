@@ -1,0 +1,106 @@
+package auth
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ErrBadToken reports a credential that is malformed, unknown or expired. It never says which.
+var ErrBadToken = errors.New("token is not valid")
+
+const (
+	tokenPrefix  = "sbx_"
+	base62Digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	secretLen    = 43 // base62 digits of 256 random bits
+	checkLen     = 6  // base62 digits of a CRC-32
+)
+
+// Token is what is stored of a credential: its hash, never the secret.
+type Token struct {
+	Name    string     `json:"name"`
+	SHA256  string     `json:"sha256"` // hex, of the whole token text
+	Roles   []Role     `json:"roles"`
+	Expires *time.Time `json:"expires,omitempty"`
+}
+
+// NewToken makes a credential. The text is shown once; the Token is what to store. The form is
+// sbx_<role>_<secret><checksum>, so that scanners can tell a leaked one from noise.
+func NewToken(name string, roles ...Role) (text string, t Token, err error) {
+	if name == "" || len(roles) == 0 {
+		return "", Token{}, errors.New("token needs a name and at least one role")
+	}
+	for _, r := range roles {
+		if !slices.Contains(Roles(), r) {
+			return "", Token{}, fmt.Errorf("role %q: want one of %v", r, Roles())
+		}
+	}
+	secret, err := randomBase62(secretLen)
+	if err != nil {
+		return "", Token{}, fmt.Errorf("token: %w", err)
+	}
+	body := tokenPrefix + string(roles[0]) + "_" + secret
+	text = body + checksum(body)
+	sum := sha256.Sum256([]byte(text))
+	return text, Token{Name: name, SHA256: hex.EncodeToString(sum[:]), Roles: roles}, nil
+}
+
+// ParseTokens reads a token file: a JSON array of Token.
+func ParseTokens(b []byte) ([]Token, error) {
+	var ts []Token
+	if err := json.Unmarshal(b, &ts); err != nil {
+		return nil, fmt.Errorf("token file: want a JSON array of {name, sha256, roles}: %w", err)
+	}
+	var faults []error
+	for i, t := range ts {
+		if h, err := hex.DecodeString(t.SHA256); err != nil || len(h) != sha256.Size {
+			faults = append(faults, fmt.Errorf("token %d (%s): sha256 is not 64 hex digits", i, t.Name))
+		}
+		for _, r := range t.Roles {
+			if !slices.Contains(Roles(), r) {
+				faults = append(faults, fmt.Errorf("token %d (%s): role %q: want one of %v", i, t.Name, r, Roles()))
+			}
+		}
+	}
+	return ts, errors.Join(faults...)
+}
+
+// wellFormed reports whether text has the form and checksum of a token, which spares a look-up for noise.
+func wellFormed(text string) bool {
+	if !strings.HasPrefix(text, tokenPrefix) || len(text) < len(tokenPrefix)+secretLen+checkLen || len(text) > 256 {
+		return false
+	}
+	body := text[:len(text)-checkLen]
+	return checksum(body) == text[len(body):]
+}
+
+func checksum(body string) string {
+	return leftPad(big.NewInt(int64(crc32.ChecksumIEEE([]byte(body)))), checkLen)
+}
+
+func randomBase62(n int) (string, error) {
+	limit := new(big.Int).Lsh(big.NewInt(1), 256)
+	v, err := rand.Int(rand.Reader, limit)
+	if err != nil {
+		return "", err
+	}
+	return leftPad(v, n), nil
+}
+
+func leftPad(v *big.Int, n int) string {
+	base, digit := big.NewInt(int64(len(base62Digits))), new(big.Int)
+	out := make([]byte, n)
+	for i := n - 1; i >= 0; i-- {
+		v, digit = new(big.Int).DivMod(v, base, digit)
+		out[i] = base62Digits[digit.Int64()]
+	}
+	return string(out)
+}

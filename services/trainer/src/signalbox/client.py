@@ -1,0 +1,133 @@
+"""The control plane as a job sees it: blobs, packages, and the report on its own run."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import transport
+from .job import Signed
+from .package import Blob, Package
+
+_PUBLISH_ROUNDS = 3
+
+
+class Fenced(Exception):
+    """The run has moved on without this attempt: it was cancelled, or another attempt has taken over."""
+
+
+class Client:
+    """Calls of one attempt of a run. Every method raises transport.TransportError where nobody answers."""
+
+    def __init__(self, api: str, token: str, run_id: str, attempt: int, traceparent: str = "") -> None:
+        self._api, self._run, self._attempt = api, run_id, attempt
+        self._header = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        if traceparent:
+            self._header["traceparent"] = traceparent
+
+    def progress(self, step: str, seconds: float | None = None, metrics: Mapping[str, float] | None = None) -> None:
+        """Report a step: that it began (no seconds), or how long it took and what was measured."""
+        body: dict[str, Any] = {"step": step}
+        if seconds is not None:
+            body["seconds"] = round(seconds, 6)
+        if metrics:
+            body["metrics"] = dict(metrics)
+        self._report("progress", body)
+
+    def complete(self, package: str, artifacts: Mapping[str, str]) -> None:
+        """End the run with a package. Fenced where it is no longer ours to end."""
+        self._report("complete", {"package": package, "artifacts": dict(artifacts)})
+
+    def fail(self, exception: Mapping[str, Any], artifacts: Mapping[str, str]) -> None:
+        """End the attempt with an exception. Fenced where it is no longer ours to end."""
+        self._report("fail", {"exception": dict(exception), "artifacts": dict(artifacts)})
+
+    def upload_artifacts(self, artifacts: Mapping[str, bytes]) -> dict[str, str]:
+        """Store files of this attempt and return their keys by name."""
+        blobs = {name: Blob("application/octet-stream", data) for name, data in sorted(artifacts.items())}
+        asked = [{"name": n, "digest": b.digest, "size": len(b.data)} for n, b in blobs.items()]
+        answer = self._call("POST", f"/v1/runs/{self._run}/artifacts", {"attempt": self._attempt, "artifacts": asked})
+        keys = {}
+        for item in answer["artifacts"]:
+            self._put_signed(item.get("put"), blobs[item["name"]].data)
+            keys[item["name"]] = item["key"]
+        return keys
+
+    def publish(self, package: Package, model: str) -> None:
+        """Upload what the registry lacks, then the manifest. Repeating it changes nothing."""
+        header = {
+            "Content-Type": "application/vnd.oci.image.manifest.v1+json",
+            "Signalbox-Model": model,
+            "Signalbox-Run": self._run,
+        }
+        for _ in range(_PUBLISH_ROUNDS):
+            self._upload_blobs(package.blobs())
+            answer = self._send("PUT", f"/v1/packages/{package.id}", package.manifest, header)
+            if answer.status in (200, 201):
+                return
+            if answer.status != 409:
+                break  # 409 names blobs that were collected meanwhile: send them again
+        raise transport.StatusError("publish package", answer)
+
+    def _upload_blobs(self, blobs: Sequence[Blob]) -> None:
+        by_digest = {b.digest: b for b in blobs}
+        asked = [{"mediaType": b.media_type, "digest": b.digest, "size": len(b.data)} for b in by_digest.values()]
+        answer = self._call("POST", "/v1/blobs:missing", {"blobs": asked})
+        for item in answer["blobs"]:
+            if not item["present"]:
+                self._put_signed(item["put"], by_digest[item["digest"]].data)
+
+    def _put_signed(self, doc: Mapping[str, Any] | None, data: bytes) -> None:
+        if doc is None:
+            return
+        put = Signed.parse(doc)
+        header = {name: ", ".join(values) for name, values in put.header.items()}
+        header = {n: v for n, v in header.items() if n.lower() != "content-length"} | {"Content-Length": str(len(data))}
+        answer = transport.request(put.method, put.url, header, lambda: io.BytesIO(data))
+        if answer.status not in (200, 201, 204, 412):  # 412: it is there already, and it hashes to its key
+            raise transport.StatusError("upload", answer)
+
+    def _report(self, verb: str, body: dict[str, Any]) -> None:
+        answer = self._send(
+            "POST", f"/v1/runs/{self._run}:{verb}", json.dumps({"attempt": self._attempt, **body}).encode()
+        )
+        if answer.status == 409:
+            raise Fenced(answer.body[:500].decode("utf-8", "replace"))
+        if answer.status >= 300:
+            raise transport.StatusError(f"report {verb}", answer)
+
+    def _call(self, method: str, path: str, body: Any) -> Any:
+        answer = self._send(method, path, json.dumps(body).encode())
+        if answer.status == 409:
+            raise Fenced(answer.body[:500].decode("utf-8", "replace"))
+        if answer.status >= 300:
+            raise transport.StatusError(f"{method} {path}", answer)
+        return json.loads(answer.body)
+
+    def _send(self, method: str, path: str, body: bytes, header: Mapping[str, str] | None = None) -> transport.Answer:
+        sent = {"Content-Type": "application/json", **self._header, **(header or {})}
+        return transport.request(method, self._api + path, sent, body)
+
+
+def download(get: Signed, target: Path, limit: int) -> None:
+    """Stream an object to a file. TransportError if it is shorter or longer than ``limit`` bytes."""
+
+    def read(response: Any) -> bytes:
+        size = 0
+        with open(target, "wb") as file:
+            while chunk := response.read(1 << 20):
+                size += len(chunk)
+                if size > limit:
+                    break
+                file.write(chunk)
+        if size != limit:
+            raise OSError(f"got {size} bytes of {limit}")
+        return b""
+
+    header = {name: ", ".join(values) for name, values in get.header.items()}
+    answer = transport.request(get.method, get.url, header, read=read)
+    if answer.status >= 300:
+        raise transport.StatusError(f"download {target.name}", answer)

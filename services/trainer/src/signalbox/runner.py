@@ -1,0 +1,216 @@
+"""The job runner: ``python -m signalbox.runner job.json`` executes one attempt of a run.
+
+Steps: fetch, preprocess, train, serialize, score, publish. Each is reported with its time and figures. The run ends by
+a report of its own: complete with a package, or failed with an exception. Exit status 0 means complete. A signal ends
+the process at once and without a report; whoever sent it knows why.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from . import environment, evaluation, failure, log
+from .client import Client, Fenced
+from .dataset import DatasetError, Input, fetch, merge_columns
+from .filters import apply
+from .job import Job, JobError
+from .packaging import Built, build
+from .rows import prepare
+from .sampling import split
+from .signature import Field, learn_inputs
+from .workflow import Workflow
+from .workflow_code import WorkflowCode
+
+_log = logging.getLogger("signalbox.runner")
+
+SAMPLE = 1024  # rows on which a package is checked against the workflow
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the model sees, and the holdout as it was stored."""
+
+    fields: tuple[Field, ...]
+    training: pd.DataFrame
+    holdout: pd.DataFrame
+    stored: pd.DataFrame
+    sample: pd.DataFrame  # prepared rows to check the package on
+
+
+class Run:
+    """One attempt: the steps in order, and what is known so far should one of them fail."""
+
+    def __init__(self, job: Job, client: Client) -> None:
+        self.job, self.client = job, client
+        self.step_name = "start"
+        self.steps: dict[str, dict[str, Any]] = {}
+        self.lock = environment.lock()
+
+    def execute(self) -> str:
+        """Run every step and return the id of the published package."""
+        environment.seed_everything(self.job.seed)
+        code = WorkflowCode.load(self.job.workflow_dir, self.job.entrypoint)
+        workflow = bind(code.create(), self.job)
+        inputs, frame = self.fetch(workflow)
+        data = self.preprocess(workflow, inputs, frame)
+        with self.step("train"):
+            model = workflow.train(data.training, data.holdout)
+            if model is None:
+                raise TypeError("train returned None: return the fitted model")
+        with self.step("serialize") as figures:
+            built = build(workflow, model, data.fields, data.sample, code.files, self.lock)
+            figures.update(bytes=sum(len(b.data) for b in built.package.blobs()), files=len(built.package.files))
+        artifacts = self.score(workflow, model, data, built)
+        with self.step("publish"):
+            self.client.publish(built.package, self.job.model)
+        keys = self.client.upload_artifacts({**artifacts, **self.records(workflow)})
+        self.client.complete(built.package.id, keys)
+        _log.info("run complete: package %s", built.package.id)
+        return built.package.id
+
+    def fetch(self, workflow: Workflow) -> tuple[list[Input], pd.DataFrame]:
+        """Bring the inputs here and read them."""
+        with self.step("fetch") as figures:
+            inputs = [fetch(source, self.job.cache_dir) for source in self.job.inputs]
+            if not inputs:
+                raise DatasetError("the job has no inputs")
+            frame = workflow.fetch_data(inputs)
+            workflow.classifier_label = workflow.classifier_label or inputs[0].label
+            figures.update(rows=len(frame), columns=frame.shape[1], parts=sum(len(i.files) for i in inputs))
+        return inputs, frame
+
+    def preprocess(self, workflow: Workflow, inputs: list[Input], frame: pd.DataFrame) -> Data:
+        """Filter, split, learn the features' types and apply the workflow's own preprocessing."""
+        with self.step("preprocess") as figures:
+            training, stored = self.sample(workflow, frame, figures)
+            fields = learn_inputs(
+                training, workflow.classifier_features, merge_columns(inputs), workflow.categorical_features
+            )
+            training, holdout = prepare(training, fields), prepare(stored, fields)
+            sample = (holdout if len(holdout) else training).iloc[:SAMPLE]
+            return Data(fields, workflow.preprocess(training), workflow.preprocess(holdout), stored, sample)
+
+    def score(self, workflow: Workflow, model: Any, data: Data, built: Built) -> dict[str, bytes]:
+        """Score the holdout and return the files for evaluation."""
+        with self.step("score") as figures:
+            scores = workflow.score(model, data.holdout)
+            files = dict(workflow.write_evaluation_data(scores, data.stored))
+            files["scores.tsv"] = evaluation.scores_tsv(scores, built.signature.outputs)
+            files["holdout.jsonl"] = evaluation.holdout_jsonl(data.stored, built.signature.inputs)
+            if workflow.classifier_label in data.stored.columns:
+                labels = data.stored[workflow.classifier_label]
+                files["labels.tsv"] = evaluation.labels_tsv(labels)
+                figures.update(evaluation.binary_metrics(labels, scores))
+            figures.update(rows=len(data.stored))
+        return files
+
+    def sample(
+        self, workflow: Workflow, frame: pd.DataFrame, figures: dict[str, float]
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Filter the rows, drop those without a label, and split them."""
+        data = self.job.request.get("data") or {}
+        frame = apply(frame, data.get("filters") or [])
+        label = workflow.classifier_label
+        if label and label not in frame.columns:
+            raise DatasetError(f"the label {label!r} is no column of the data")
+        if label:
+            labelled = frame[frame[label].notna()].reset_index(drop=True)
+            figures["rows_without_label"] = len(frame) - len(labelled)
+            frame = labelled
+        if not len(frame):
+            raise DatasetError("no rows are left after the filters")
+        training, holdout = split(frame, data.get("holdout_sampling"), data.get("date_column") or "", self.job.seed)
+        figures.update(training_rows=len(training), holdout_rows=len(holdout))
+        return training, holdout
+
+    def records(self, workflow: Workflow | None = None) -> dict[str, bytes]:
+        """Return the files that describe the attempt itself."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        document = {
+            "steps": self.steps,
+            "metrics": workflow.metrics if workflow else {},
+            "process": {"peak_memory_bytes": peak, "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3)},
+        }
+        return {
+            "metrics.json": json.dumps(document, sort_keys=True, indent=1).encode() + b"\n",
+            "environment.lock": self.lock.encode(),
+        }
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[dict[str, float]]:
+        """Time a step and report it; figures put into the yielded dict are reported with it."""
+        self.step_name = name
+        _log.info("step %s", name)
+        self.client.progress(name)
+        figures: dict[str, float] = {}
+        began = time.perf_counter()
+        yield figures
+        seconds = time.perf_counter() - began
+        self.steps[name] = {"seconds": round(seconds, 6), "metrics": figures}
+        shown = " ".join(f"{k}={v:g}" for k, v in figures.items())
+        _log.info("step %s took %.3f s %s", name, seconds, shown)
+        self.client.progress(name, seconds, figures)
+
+    def report_failure(self, err: BaseException) -> None:
+        """Tell the control plane why the attempt failed; what describes it is kept if it can be."""
+        try:
+            keys = self.client.upload_artifacts(self.records())
+        except Exception as second:
+            _log.warning("could not keep the attempt's records: %s", second)
+            keys = {}
+        self.client.fail(failure.describe(err, self.step_name, self.job.workflow_dir), keys)
+
+
+def bind(workflow: Workflow, job: Job) -> Workflow:
+    """Give a workflow what the request says."""
+    train = job.request.get("train") or {}
+    workflow.request = job.request
+    workflow.custom_params = dict(train.get("custom_params") or {})
+    workflow.classifier_features = list(train.get("classifier_features") or [])
+    workflow.classifier_label = train.get("label") or ""
+    workflow.seed, workflow.threads = job.seed, job.threads
+    return workflow
+
+
+def main(argv: list[str]) -> int:
+    """Execute a job document and return the exit status."""
+    if len(argv) != 1:
+        print("usage: python -m signalbox.runner job.json", file=sys.stderr)
+        return 2
+    environment.require_hash_seed("signalbox.runner", argv)
+    log.setup()
+    try:
+        job = Job.load(Path(argv[0]))
+    except (JobError, OSError) as err:
+        _log.error("%s", err)
+        return 1
+    _log.info("run %s attempt %d of model %s", job.run_id, job.attempt, job.model)
+    run = Run(job, Client(job.api, job.token, job.run_id, job.attempt, job.traceparent))
+    try:
+        run.execute()
+        return 0
+    except Fenced as err:
+        _log.error("this attempt no longer counts: %s", err)
+    except Exception as err:
+        _log.exception("step %s failed", run.step_name)
+        try:
+            run.report_failure(err)
+        except Exception as second:
+            _log.error("could not report the failure: %s", second)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,65 @@
+package training
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/signalbox-ml/signalbox/registry"
+	"github.com/signalbox-ml/signalbox/registry/manifest"
+	"github.com/signalbox-ml/signalbox/services/internal/auth"
+	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
+)
+
+const (
+	headerIdempotencyKey = "Idempotency-Key"
+	maxIdempotencyKey    = 255
+)
+
+// train takes a training request and answers with the run's id as a JSON string. The same Idempotency-Key of the same
+// caller gives the same run; without one every request is a run of its own.
+func (s *Server) train(w http.ResponseWriter, r *http.Request) error {
+	body, err := httpapi.ReadBody(r, registry.MaxRequest)
+	if err != nil {
+		return err
+	}
+	nonce, err := nonceOf(r)
+	if err != nil {
+		return err
+	}
+	run, err := s.request(r.Context(), body, nonce)
+	if err != nil {
+		return refuse(err)
+	}
+	w.Header().Set("Location", "/v1/runs/"+run.ID.String())
+	return httpapi.JSON(w, http.StatusOK, run.ID)
+}
+
+func nonceOf(r *http.Request) (string, error) {
+	key := r.Header.Get(headerIdempotencyKey)
+	if len(key) > maxIdempotencyKey {
+		return "", httpapi.Faultf(http.StatusBadRequest, "bad_idempotency_key", "%s has more than %d bytes", headerIdempotencyKey, maxIdempotencyKey)
+	}
+	if key == "" {
+		return uuid.NewString(), nil
+	}
+	return auth.PrincipalFrom(r.Context()).Name + "\n" + key, nil
+}
+
+// request finds the run of an earlier request with this nonce, whatever became of what that one named, or makes one.
+func (s *Server) request(ctx context.Context, body []byte, nonce string) (registry.Run, error) {
+	run, err := s.cfg.Runs.RunByNonce(ctx, nonce)
+	if err == nil || !errors.Is(err, registry.ErrNotFound) {
+		return run, err
+	}
+	if _, err := manifest.Canonical(body); err != nil {
+		return registry.Run{}, httpapi.Fault(http.StatusBadRequest, "malformed", err.Error())
+	}
+	if err := s.check(ctx, body); err != nil {
+		return registry.Run{}, err
+	}
+	run, _, err = s.cfg.Runs.RequestRun(ctx, registry.RunRequest{Request: body, Nonce: nonce})
+	return run, err
+}
