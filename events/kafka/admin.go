@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -77,7 +78,28 @@ func (a *Admin) EnsureTopics(ctx context.Context, specs []events.TopicSpec) erro
 	return errors.Join(faults...)
 }
 
+// visibleWait bounds how long a topic that was just made may be unknown: brokers learn of it one after the other.
+const visibleWait = 15 * time.Second
+
 func (a *Admin) checkTimestamps(ctx context.Context, names []string) error {
+	ctx, cancel := context.WithTimeout(ctx, visibleWait)
+	defer cancel()
+	again := time.NewTicker(metadataMinAge / 5)
+	defer again.Stop()
+	for {
+		err := a.timestampFaults(ctx, names)
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-again.C:
+		}
+	}
+}
+
+func (a *Admin) timestampFaults(ctx context.Context, names []string) error {
 	configs, err := a.adm.DescribeTopicConfigs(ctx, names...)
 	if err != nil {
 		return fmt.Errorf("topic settings: %w", err)
