@@ -196,7 +196,11 @@ func FuzzReadLightGBM(f *testing.F) {
 		head, rest, _ := strings.Cut(text, "tree_sizes=")
 		_, rest, _ = strings.Cut(rest, "\n")
 		parts := strings.SplitN(rest, "\nTree=", trees+2)
-		return []byte(head + strings.Join(parts[:trees+1], "\nTree=") + "\n\nend of trees\n")
+		file := []byte(head + strings.Join(parts[:trees+1], "\nTree=") + "\n\nend of trees\n")
+		if _, err := readLightGBM(file); err != nil {
+			f.Fatal(err)
+		}
+		return file
 	}
 	f.Add(small("lgb-binary.txt", 1))
 	f.Add(small("lgb-poisson.txt", 2))
