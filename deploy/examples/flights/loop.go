@@ -16,8 +16,11 @@ const (
 	TagName = "flight-delay/production"
 )
 
-// maturity is how long after a window's end its labels may come: that of the dataset's spec.
-const maturity = 24 * time.Hour
+// Of the dataset's spec: how long after a window's end its labels may come, and how late an event may reach the log.
+const (
+	maturity = 24 * time.Hour
+	lateness = time.Hour
+)
 
 // Plan says which part of the year is replayed, and where the loops are.
 type Plan struct {
@@ -30,8 +33,8 @@ type Plan struct {
 // WindowEnd is the end of window k, from 1.
 func (p Plan) WindowEnd(k int) time.Time { return p.Start.Add(time.Duration(k) * p.Every) }
 
-// Due is when window k can be built: its labels have come.
-func (p Plan) Due(k int) time.Time { return p.WindowEnd(k).Add(maturity) }
+// Due is when window k can be built: its labels have come, the late ones too.
+func (p Plan) Due(k int) time.Time { return p.WindowEnd(k).Add(maturity + lateness) }
 
 // PlanFor fits as many loops as the tables allow, and leaves a third of a window to predict on.
 func PlanFor(hs []Happening, every time.Duration) (Plan, error) {
