@@ -107,6 +107,21 @@ func storeOrder(docs []spec.Document) []int {
 	return out
 }
 
+// DocumentError says which document an error is about: one that is applied, or one that is declared already and does not
+// go with it.
+type DocumentError struct {
+	Kind, Name string
+	Err        error
+}
+
+// Error names the document before its fault.
+func (e *DocumentError) Error() string {
+	return fmt.Sprintf("%.100s %.100s: %v", e.Kind, e.Name, e.Err)
+}
+
+// Unwrap returns what is wrong with the document.
+func (e *DocumentError) Unwrap() error { return e.Err }
+
 func named(kind, name string, err error) error {
-	return fmt.Errorf("%.100s %.100s: %w", kind, name, err)
+	return &DocumentError{Kind: kind, Name: name, Err: err}
 }

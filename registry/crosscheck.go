@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -102,9 +101,6 @@ func streamsByType(all declarations) (map[string]string, []error) {
 	return owner, errs
 }
 
-// defaultPartitions is what a stream without a number of partitions has.
-const defaultPartitions = 4
-
 func samePartitions(before declarations, name string, s spec.Stream) error {
 	old, ok := before[specID{spec.KindStream, name}]
 	if !ok {
@@ -114,7 +110,7 @@ func samePartitions(before declarations, name string, s spec.Stream) error {
 	if err != nil {
 		return err
 	}
-	if w, n := cmp.Or(was.Partitions, defaultPartitions), cmp.Or(s.Partitions, defaultPartitions); w != n {
+	if w, n := was.TopicPartitions(), s.TopicPartitions(); w != n {
 		return invalid("/spec/partitions", "the stream has %d, and events of one key must stay in order: declare another stream", w)
 	}
 	return nil

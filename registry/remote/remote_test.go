@@ -81,7 +81,7 @@ func TestTagsTravelWithTheirNames(t *testing.T) {
 	if err != nil || len(got) != 1 || got[0].Tag != flights || got[0].Generation != 7 || got[0].Arms[0] != state.Arms[0] || !got[0].At.Equal(state.At) {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	history := map[string]any{"history": []remote.Tag{remote.TagOf(state)}}
+	history := map[string]any{"generations": []remote.Tag{remote.TagOf(state)}}
 	got, err = serve(t, "GET /v1/tags/flights/production/history", nil, asJSON(t, history)).TagHistory(t.Context(), flights)
 	if err != nil || len(got) != 1 || got[0].Tag != flights {
 		t.Errorf("got %+v, %v", got, err)

@@ -41,7 +41,7 @@ type Move struct {
 	Evidence cas.Digest     `json:"evidence"`
 }
 
-// Rollback is the body of POST /v1/tags/{model}/{tag}/rollback.
+// Rollback is the body of POST /v1/tags/{model}/{tag}:rollback.
 type Rollback struct {
 	Generation int64  `json:"generation"` // whose value comes back; 0: the one before the current
 	Reason     string `json:"reason"`
@@ -64,16 +64,16 @@ func (c *Client) Tag(ctx context.Context, t registry.Tag) (registry.TagState, er
 // TagAsOf returns the state of a tag at a time.
 func (c *Client) TagAsOf(ctx context.Context, t registry.Tag, at time.Time) (registry.TagState, error) {
 	q := url.Values{"as_of": {at.UTC().Format(time.RFC3339Nano)}}
-	return c.tag(ctx, request{method: http.MethodGet, path: tagPath(t) + "/history", query: q})
+	return c.tag(ctx, request{method: http.MethodGet, path: tagPath(t), query: q})
 }
 
 // TagHistory returns every generation of a tag, oldest first.
 func (c *Client) TagHistory(ctx context.Context, t registry.Tag) ([]registry.TagState, error) {
-	var doc struct{ History []Tag }
+	var doc struct{ Generations []Tag }
 	if _, err := c.call(ctx, request{method: http.MethodGet, path: tagPath(t) + "/history"}, &doc); err != nil {
 		return nil, err
 	}
-	return states(doc.History)
+	return states(doc.Generations)
 }
 
 // MoveTag moves a tag by compare-and-swap. A tag that is elsewhere is registry.ErrTagMoved, with its current state where
@@ -89,7 +89,7 @@ func (c *Client) MoveTag(ctx context.Context, m registry.TagMove) (registry.TagS
 // Rollback makes a new generation that is equal to an earlier one. q.Actor is not sent.
 func (c *Client) Rollback(ctx context.Context, q registry.RollbackRequest) (registry.TagState, error) {
 	r := request{
-		method: http.MethodPost, path: tagPath(q.Tag) + "/rollback", header: expect(q.Expect, q.Op),
+		method: http.MethodPost, path: tagPath(q.Tag) + ":rollback", header: expect(q.Expect, q.Op),
 		body: Rollback{Generation: q.To, Reason: q.Reason},
 	}
 	return c.moved(ctx, r)

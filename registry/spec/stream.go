@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -14,6 +15,12 @@ type Stream struct {
 	// Types are the CloudEvents types that the stream accepts. A type belongs to one stream.
 	Types map[string]StreamType `json:"types"`
 }
+
+// defaultPartitions is what a stream without a number of partitions has.
+const defaultPartitions = 4
+
+// TopicPartitions is how many partitions the stream's topic has.
+func (s Stream) TopicPartitions() int32 { return cmp.Or(s.Partitions, defaultPartitions) }
 
 // StreamType is the contract of one CloudEvents type.
 type StreamType struct {
