@@ -209,13 +209,13 @@ func (s *Stages) findServing(ctx context.Context, c *Client) (bool, error) {
 		Models []struct {
 			Tag        string    `json:"tag"`
 			Generation int64     `json:"generation"`
-			Loaded     time.Time `json:"loaded_at"`
+			Since      time.Time `json:"since"`
 		} `json:"models"`
 	}
 	err := c.Call(ctx, http.MethodGet, c.Predict+"/v1/models", "application/json", nil, &list)
 	for _, m := range list.Models {
 		if m.Tag == TagName && m.Generation >= s.Generation {
-			s.Serving = m.Loaded
+			s.Serving = m.Since
 			return true, nil
 		}
 	}

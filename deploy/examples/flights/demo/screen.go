@@ -130,7 +130,7 @@ func (s *screen) next(data, bin string, f flights.Forecast, took time.Duration) 
 	s.line("  %s up --data %s                 # in another terminal, until Ctrl-C", bin, data)
 	s.line("  export SIGNALBOX_DATA=%s", data)
 	s.line("  %s tag history %s", bin, flights.TagName)
-	s.line("  %s runs", bin)
+	s.line("  %s runs ls", bin)
 	s.line("  %s lineage %s", bin, f.Answer.PredictionID)
 	s.line("  eval \"$(%s env)\"                # then psql \"$DATABASE_URL\", the AWS CLI, DuckDB, kcat", bin)
 }
