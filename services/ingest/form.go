@@ -1,0 +1,142 @@
+package ingest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/signalbox-ml/signalbox/events"
+)
+
+// form is one of the three ways in which a request carries events.
+type form int
+
+const (
+	formBinary form = iota
+	formStructured
+	formBatch
+)
+
+const (
+	mediaStructured = "application/cloudevents+json"
+	mediaBatch      = "application/cloudevents-batch+json"
+)
+
+// formOf tells the form by the headers, as the HTTP binding of CloudEvents has it.
+func formOf(h http.Header) (form, error) {
+	media, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil {
+		media = strings.ToLower(strings.TrimSpace(h.Get("Content-Type")))
+	}
+	switch {
+	case media == mediaStructured, media == mediaBatch:
+		if cs := params["charset"]; cs != "" && !strings.EqualFold(cs, "utf-8") {
+			return 0, unsupported("charset %.40q: send UTF-8", cs)
+		}
+		if media == mediaBatch {
+			return formBatch, nil
+		}
+		return formStructured, nil
+	case strings.HasPrefix(media, "application/cloudevents"):
+		return 0, unsupported("content type %.100q: send %s or %s", media, mediaStructured, mediaBatch)
+	}
+	for name := range h {
+		if _, ok := attributeOf(name); ok {
+			return formBinary, nil
+		}
+	}
+	return 0, unsupported("content type %.100q: send %s, %s, or the data alone with the attributes in ce- headers",
+		media, mediaStructured, mediaBatch)
+}
+
+func (f form) limit() int64 {
+	if f == formBatch {
+		return maxBody
+	}
+	return maxEvent
+}
+
+// decode reads the events of a body. What is wrong with one event of a batch is that item's fault; the error is about
+// the request as a whole.
+func decode(f form, h http.Header, body []byte) ([]*item, error) {
+	switch f {
+	case formBatch:
+		list, err := split(body)
+		if err != nil {
+			return nil, err
+		}
+		items := make([]*item, len(list))
+		for i, raw := range list {
+			items[i] = decodeJSON(raw)
+		}
+		return items, nil
+	case formStructured:
+		return []*item{decodeJSON(body)}, nil
+	}
+	ev, err := decodeBinary(h, body)
+	return []*item{newItem(ev, len(body), err)}, nil
+}
+
+// decodeJSON reads an event in the JSON event format.
+func decodeJSON(raw []byte) *item {
+	if len(raw) > maxEvent {
+		return &item{id: idOf(raw), fault: tooLarge(maxEvent)}
+	}
+	ev, err := events.ParseJSON(raw)
+	it := newItem(ev, 0, err)
+	if err != nil {
+		it.id = idOf(raw)
+	}
+	return it
+}
+
+// idOf finds the id of what is no event otherwise, so that its sender knows which one is meant.
+func idOf(raw []byte) string {
+	var v struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(raw, &v); err != nil || len(v.ID) > maxDetail {
+		return ""
+	}
+	return v.ID
+}
+
+// split cuts a batch into its events without looking into them.
+func split(body []byte) ([]json.RawMessage, error) {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if tok, err := dec.Token(); err != nil || tok != json.Delim('[') {
+		return nil, malformed("a batch is a JSON array of events")
+	}
+	list := []json.RawMessage{}
+	for dec.More() {
+		if len(list) == maxBatch {
+			return nil, refuse(http.StatusRequestEntityTooLarge, "too_large", "a batch may have %d events: send several", maxBatch)
+		}
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			return nil, malformed("event %d of the batch is no JSON: %s", len(list), plain(err))
+		}
+		list = append(list, raw)
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, malformed("the batch does not end: %s", plain(err))
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, malformed("the body has bytes after the batch")
+	}
+	return list, nil
+}
+
+// plain says where JSON is wrong.
+func plain(err error) string {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Sprintf("%v at byte %d", syntax, syntax.Offset)
+	}
+	return "the text ends early"
+}
