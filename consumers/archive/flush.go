@@ -8,7 +8,6 @@ import (
 
 	"github.com/signalbox-ml/signalbox/consumers/archive/segment"
 	"github.com/signalbox-ml/signalbox/events"
-	"github.com/signalbox-ml/signalbox/registry/cas"
 	"github.com/signalbox-ml/signalbox/registry/ledger"
 )
 
@@ -148,7 +147,7 @@ func (a *Archiver) encode(ctx context.Context, part int32, recs []events.Record,
 
 func file(tp events.TopicPartition, epoch int64, typ string, hour time.Time, seg segment.Segment) ledger.File {
 	return ledger.File{
-		Key: fileKey(tp, epoch, typ, hour, seg.Start, seg.End), Digest: cas.Digest(seg.Digest), Bytes: int64(len(seg.Body)), Rows: seg.Rows,
+		Key: fileKey(tp, epoch, typ, hour, seg.Start, seg.End), Digest: seg.Digest, Bytes: int64(len(seg.Body)), Rows: seg.Rows,
 		Type: typ, Hour: hour, Start: seg.Start, End: seg.End,
 		MinTime: seg.MinTime, MaxTime: seg.MaxTime, MinSeen: seg.MinSeen, MaxSeen: seg.MaxSeen,
 	}

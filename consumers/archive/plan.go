@@ -58,12 +58,13 @@ func plan(recs []events.Record, maxFiles int) []group {
 	return groups
 }
 
-// fileType is the type of the file for events of a type. Names that begin with an underscore are the archive's own.
+// fileType is the type of the file for events of a type. Names that begin with an underscore are the archive's own. What
+// the ledger cannot store may be in no file's name, or one producer's record would stall its partition for ever.
 func fileType(ceType string) string {
 	switch {
 	case ceType == "":
 		return ledger.TypeOther
-	case ceType[0] == '_':
+	case ceType[0] == '_' || !ledger.Storable(ceType):
 		return ledger.TypeMixed
 	}
 	return ceType

@@ -19,6 +19,14 @@ func typed(typ string, size int) events.Record {
 	return r
 }
 
+// structured is a CloudEvent in structured mode, whose type is a piece of JSON.
+func structured(typ string) events.Record {
+	return events.Record{
+		Headers: []events.RecordHeader{{Key: "content-type", Value: []byte("application/cloudevents+json")}},
+		Value:   []byte(`{"specversion":"1.0","id":"i","source":"s","type":"` + typ + `"}`),
+	}
+}
+
 func TestPlan(t *testing.T) {
 	plain := events.Record{Value: []byte("x")}
 	tests := []struct {
@@ -33,6 +41,8 @@ func TestPlan(t *testing.T) {
 		{"one file for all", []events.Record{typed("b", 1), plain, typed("a", 1)}, 1, "_mixed[0 1 2]"},
 		{"exactly enough", []events.Record{typed("b", 1), typed("a", 1)}, 2, "a[1] b[0]"},
 		{"the archive's own names", []events.Record{typed("_other", 1), typed("_x", 1), typed("a", 1)}, 2, "_mixed[0 1] a[2]"},
+		{"types no ledger takes", []events.Record{typed("a\x00b", 1), typed("a", 1), typed(strings.Repeat("ab", 4000), 1)}, 9, "_mixed[0 2] a[1]"},
+		{"types that are no text", []events.Record{typed("a\xffb", 1), structured(`a\u0000b`), structured("a\xffb")}, 9, "_mixed[1] _other[0 2]"},
 		{"own names count", []events.Record{typed("_x", 1), typed("a", 900), typed("b", 1)}, 2, "_mixed[0 2] a[1]"},
 	}
 	for _, tc := range tests {

@@ -3,7 +3,9 @@ package archive_test
 import (
 	"context"
 	"math/rand/v2"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/signalbox-ml/signalbox/consumers/archive"
 	"github.com/signalbox-ml/signalbox/events"
@@ -49,4 +51,35 @@ func TestCrashesOnPostgres(t *testing.T) {
 	if s := w.state(t, tp); s.Next != end || !s.CaughtUp || s.EventTime.IsZero() {
 		t.Errorf("%+v", s)
 	}
+}
+
+// TestTypesThatPostgresRefuses: whoever can write to Kafka chooses the type of an event. One that Postgres cannot hold, or
+// its index, must not stall the partition, and what was written must come back byte for byte.
+func TestTypesThatPostgresRefuses(t *testing.T) {
+	catalog := pgtest.New(t).Catalog
+	w := world{postgres{catalog.Ledger(), catalog}, membucket.New()}
+	tp := partitionOf("events.hostile", 0)
+	at := time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC)
+	noise := make([]byte, 6000) // does not compress below what an index takes
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range noise {
+		noise[i] = '!' + byte(rng.IntN('~'-'!'))
+	}
+	types := []string{"fine", "a\x00b", "\x00", "a\xffb", "\xed\xa0\x80", string(noise), "_other", strings.Repeat("ä", 512), "also.fine"}
+	var log []events.Record
+	for i, typ := range types {
+		log = append(log, record(int64(i), typ, at))
+	}
+	nul := record(int64(len(log)), "", at)
+	nul.Headers = []events.RecordHeader{{Key: "content-type", Value: []byte("application/cloudevents+json")}}
+	nul.Value = []byte(`{"specversion":"1.0","id":"n","source":"/s","type":"a\u0000b"}`)
+	log = append(log, nul)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	feed(ctx, w.archiver(t, nil), tp, log, int64(len(log)))
+	if s := w.state(t, tp); s.Next != int64(len(log)) {
+		t.Fatalf("archived up to %d of %d", s.Next, len(log))
+	}
+	w.check(t, tp, log)
+	w.whole(t)
 }

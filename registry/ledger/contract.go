@@ -48,8 +48,9 @@ func (f Flush) Validate() error {
 		if file.Key == "" || file.Digest.IsZero() {
 			errs = append(errs, fmt.Errorf("file %q with digest %q: want both", file.Key, file.Digest))
 		}
-		if !storable(file.Key) || !storable(file.Type) {
-			errs = append(errs, fmt.Errorf("file %q of type %q: want both to be UTF-8 without U+0000", file.Key, file.Type))
+		if !Storable(file.Key) || !Storable(file.Type) {
+			errs = append(errs, fmt.Errorf("file %.200q of type %.200q: want both to be UTF-8 without U+0000, of at most %d bytes",
+				file.Key, file.Type, maxText))
 		}
 		if file.Start < f.Start || file.End > f.End || file.End <= file.Start {
 			errs = append(errs, fmt.Errorf("file %s holds [%d, %d), which is not in [%d, %d)", file.Key, file.Start, file.End, f.Start, f.End))
@@ -58,5 +59,10 @@ func (f Flush) Validate() error {
 	return errors.Join(errs...)
 }
 
-// storable is false for text that a database may refuse. Types come from whoever can write to Kafka.
-func storable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+// maxText is the longest text of a file, in bytes: an index of a database takes no more than some 2,700.
+const maxText = 1024
+
+// Storable is false for text that a database may refuse, or its index. Types come from whoever can write to Kafka.
+func Storable(s string) bool {
+	return len(s) <= maxText && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
+}

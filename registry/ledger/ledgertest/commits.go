@@ -2,6 +2,7 @@ package ledgertest
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,6 +117,7 @@ func testCommitRefused(t *testing.T, l ledger.Ledger) {
 		"file without hash": func(f *ledger.Flush) { f.Files[0].Digest = cas.Digest{} },
 		"type with a zero":  func(f *ledger.Flush) { f.Files[0].Type = "a\x00b" },
 		"type not in UTF-8": func(f *ledger.Flush) { f.Files[0].Type = "a\xff" },
+		"type without end":  func(f *ledger.Flush) { f.Files[0].Type = strings.Repeat("t", 1025) },
 		"file known before": func(f *ledger.Flush) { f.Files[0].Key = flush(c, 0, 10).Files[0].Key },
 	} {
 		f := good
