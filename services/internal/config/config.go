@@ -25,7 +25,7 @@ type Config struct {
 	Hosts []string `yaml:"hosts"`
 	// URL is where other processes, and jobs, reach the control plane; the listener's address where empty.
 	URL string `yaml:"url"`
-	// Tokens is a file of hashed tokens, as `signalbox token` prints them.
+	// Tokens is a file of hashed tokens, as `signalbox token new` prints them.
 	Tokens string `yaml:"tokens"`
 	// Token is this process's own credential at the control plane, for roles that run apart from it.
 	Token string `yaml:"token"`
@@ -117,26 +117,40 @@ func (c Config) CheckListen() error {
 		ip := net.ParseIP(host)
 		if local := host == "localhost" || ip != nil && ip.IsLoopback(); !local && c.Tokens == "" {
 			faults = append(faults, fmt.Errorf("listen address %s is not loopback: name a token file with --tokens "+
-				"(make entries with `signalbox token NAME --role ROLE`)", addr))
+				"(make entries with `signalbox token new --name NAME --role ROLE`)", addr))
 		}
 	}
 	return errors.Join(faults...)
 }
 
+// needs collects settings that are missing.
+type needs struct{ faults []error }
+
+func (n *needs) need(ok bool, name, env string) {
+	if !ok {
+		n.faults = append(n.faults, fmt.Errorf("%s is not set: put it in the configuration file or in %s", name, env))
+	}
+}
+
 // CheckServe lists what is missing to run against real servers.
 func (c Config) CheckServe() error {
-	var faults []error
-	need := func(ok bool, name, env string) {
-		if !ok {
-			faults = append(faults, fmt.Errorf("%s is not set: put it in the configuration file or in %s", name, env))
-		}
-	}
-	need(c.DatabaseURL != "", "database_url", "SIGNALBOX_DATABASE_URL")
-	need(len(c.Kafka.Brokers) > 0, "kafka.brokers", "SIGNALBOX_KAFKA_BROKERS")
-	need(c.S3.Bucket != "", "s3.bucket", "SIGNALBOX_S3_BUCKET")
-	need(c.S3.AccessKey != "" && c.S3.SecretKey != "", "s3.access_key and s3.secret_key", "SIGNALBOX_S3_ACCESS_KEY and SIGNALBOX_S3_SECRET_KEY")
-	need(len(c.RunKey) >= 32, "run_key (32 characters or more)", "SIGNALBOX_RUN_KEY")
-	need(c.Tokens != "", "tokens", "SIGNALBOX_TOKENS")
-	need(c.Token != "", "token", "SIGNALBOX_TOKEN")
-	return errors.Join(faults...)
+	var n needs
+	n.need(c.DatabaseURL != "", "database_url", "SIGNALBOX_DATABASE_URL")
+	n.need(len(c.Kafka.Brokers) > 0, "kafka.brokers", "SIGNALBOX_KAFKA_BROKERS")
+	n.need(c.S3.Bucket != "", "s3.bucket", "SIGNALBOX_S3_BUCKET")
+	n.need(c.S3.AccessKey != "" && c.S3.SecretKey != "", "s3.access_key and s3.secret_key", "SIGNALBOX_S3_ACCESS_KEY and SIGNALBOX_S3_SECRET_KEY")
+	n.need(len(c.RunKey) >= 32, "run_key (32 characters or more)", "SIGNALBOX_RUN_KEY")
+	n.need(c.Tokens != "", "tokens", "SIGNALBOX_TOKENS")
+	n.need(c.Token != "", "token", "SIGNALBOX_TOKEN")
+	return errors.Join(n.faults...)
+}
+
+// CheckPredict lists what is missing to serve predictions and nothing else.
+func (c Config) CheckPredict() error {
+	var n needs
+	n.need(len(c.Kafka.Brokers) > 0, "kafka.brokers", "SIGNALBOX_KAFKA_BROKERS")
+	n.need(c.URL != "", "url", "SIGNALBOX_URL")
+	n.need(c.Tokens != "", "tokens", "SIGNALBOX_TOKENS")
+	n.need(c.Token != "", "token", "SIGNALBOX_TOKEN")
+	return errors.Join(n.faults...)
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -31,7 +32,7 @@ type Config struct {
 	DatabaseURL string
 	// PostgresDirs are searched last for PostgreSQL's binaries.
 	PostgresDirs []string
-	Log          *slog.Logger
+	Log          *slog.Logger // nil discards
 }
 
 // Stack is a running set of servers.
@@ -50,6 +51,9 @@ type Stack struct {
 
 // Start starts every server and returns when all answer. What was started is stopped again if one does not.
 func Start(ctx context.Context, cfg Config) (stack *Stack, err error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
@@ -70,13 +74,13 @@ func Start(ctx context.Context, cfg Config) (stack *Stack, err error) {
 		return nil, err
 	}
 	if s.broker, err = devbroker.Start(devbroker.Config{Dir: filepath.Join(cfg.Dir, "broker"), Addr: cfg.KafkaAddr, Log: cfg.Log}); err != nil {
-		return nil, fmt.Errorf("start broker: %w", err)
+		return nil, fmt.Errorf("start broker: %w", occupied(err, cfg.KafkaAddr, "--kafka-listen"))
 	}
 	s.Kafka = s.broker.Addr()
 	if s.store, err = gateway.Start(ctx, gateway.Config{
 		Dir: filepath.Join(cfg.Dir, "s3"), Addr: cfg.S3Addr, AccessKey: s.Secrets.S3AccessKey, SecretKey: s.Secrets.S3SecretKey,
 	}); err != nil {
-		return nil, fmt.Errorf("start object store: %w", err)
+		return nil, fmt.Errorf("start object store: %w", occupied(err, cfg.S3Addr, "--s3-listen"))
 	}
 	s.S3 = s.store.Endpoint()
 	if cfg.DatabaseURL == "" {
@@ -86,6 +90,14 @@ func Start(ctx context.Context, cfg Config) (stack *Stack, err error) {
 		s.DatabaseURL = s.db.URL()
 	}
 	return s, nil
+}
+
+// occupied says what to do about an address that somebody else listens on.
+func occupied(err error, addr, flag string) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return err
+	}
+	return fmt.Errorf("%w: stop what listens on %s, or choose another address with %s (port 0 is a free one)", err, addr, flag)
 }
 
 // Run watches the servers until ctx ends, then stops them. A server that ends by itself is an error.
@@ -120,7 +132,7 @@ func (s *Stack) Stop(ctx context.Context) error {
 		faults = append(faults, s.store.Stop(ctx))
 	}
 	if s.broker != nil {
-		s.broker.Close()
+		faults = append(faults, s.broker.Close())
 	}
 	s.db, s.store, s.broker = nil, nil, nil
 	return errors.Join(append(faults, s.lock.Unlock())...)

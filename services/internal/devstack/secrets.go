@@ -34,7 +34,7 @@ func LoadSecrets(dir string) (Secrets, error) {
 	}
 	var s Secrets
 	if err := json.Unmarshal(b, &s); err != nil {
-		return Secrets{}, fmt.Errorf("secrets %s: %w", path, err)
+		return Secrets{}, fmt.Errorf("secrets %s: %w: restore the file, or start on a new data directory", path, err)
 	}
 	return s, nil
 }
