@@ -8,3 +8,8 @@ import "embed"
 //
 //go:embed vectors
 var Vectors embed.FS
+
+// Events are the JSON Schemas of what lifecycle events carry as data, each at <type>/<major>/<minor>.json.
+//
+//go:embed dev.signalbox.*
+var Events embed.FS
