@@ -47,10 +47,10 @@ setup-test: ## Java, Maven and PostgreSQL for the tests, through the system's pa
 	@deploy/setup/require.sh go cc python
 	@deploy/setup/servers.sh
 
-test: setup-test python test-go test-cgo test-python ## every test, those against real servers included
+test: setup-test build python check test-go test-cgo test-python ## every test, those against real servers included
 
 test-go:
-	@$(GO) test -timeout 25m $$($(GO) list ./... | grep -vE '/deploy/(e2e|lint)|/services/signalbox$$$')
+	@$(GO) test -timeout 25m $$($(GO) list ./... | grep -vE '/deploy/(e2e|lint)$$')
 
 test-cgo:
 	@CGO_ENABLED=1 go test -timeout 10m $(CGO)
