@@ -34,7 +34,7 @@ func (s *session) bind(root *cobra.Command) {
 	f.StringVar(&s.url, "url", "", "address of the control plane (default $SIGNALBOX_URL, else that of the running stack)")
 	f.StringVar(&s.predictURL, "predict-url", "", "address for predictions (default $SIGNALBOX_PREDICT_URL, else that of the running stack)")
 	f.StringVar(&s.token, "token", "", "credential; others can see it in the list of processes, so prefer $SIGNALBOX_TOKEN")
-	f.StringVar(&s.data, "data", "", "directory of the running stack (default $SIGNALBOX_DATA, else ./signalbox-data)")
+	f.StringVar(&s.data, "data", "", "directory of the running stack (default $SIGNALBOX_DATA, else ./signalbox-data); goes before $SIGNALBOX_URL")
 	f.VarP(&s.output, "output", "o", "text for people, json for programs")
 	complete(root, "output", func(context.Context) ([]string, error) { return []string{formatText, formatJSON}, nil })
 }
@@ -57,15 +57,23 @@ func (s *session) setting(flag, variable string) string {
 // dir is the directory in which a running stack says where it is.
 func (s *session) dir() string { return cmp.Or(s.setting(s.data, "SIGNALBOX_DATA"), "signalbox-data") }
 
+// address is a flag, or the variable unless --data names a stack: what stands in the command line comes first.
+func (s *session) address(flag, variable string) string {
+	if s.data != "" {
+		return flag
+	}
+	return s.setting(flag, variable)
+}
+
 // control returns a client of the control plane.
 func (s *session) control() (*remote.Client, error) {
-	return s.client(s.setting(s.url, "SIGNALBOX_URL"), func(e Endpoints) string { return e.Control })
+	return s.client(s.address(s.url, "SIGNALBOX_URL"), func(e Endpoints) string { return e.Control })
 }
 
 // predictor returns a client of the data plane.
 func (s *session) predictor() (*remote.Client, error) {
-	address := s.setting(s.predictURL, "SIGNALBOX_PREDICT_URL")
-	if address == "" && s.setting(s.url, "SIGNALBOX_URL") != "" {
+	address := s.address(s.predictURL, "SIGNALBOX_PREDICT_URL")
+	if address == "" && s.address(s.url, "SIGNALBOX_URL") != "" {
 		// A local stack's models must not answer for the ones of the address that was named.
 		return nil, errors.New("the address for predictions is not known: set SIGNALBOX_PREDICT_URL or --predict-url, as SIGNALBOX_URL or --url is set")
 	}
@@ -75,15 +83,14 @@ func (s *session) predictor() (*remote.Client, error) {
 // client connects to address, or to the running stack where there is none. A stack's own token goes to that stack and
 // to nobody else.
 func (s *session) client(address string, of func(Endpoints) string) (*remote.Client, error) {
-	token := s.setting(s.token, "SIGNALBOX_TOKEN")
-	if address == "" {
-		e, err := readEndpoints(s.dir())
-		if err != nil {
-			return nil, err
-		}
-		address, token = of(e), cmp.Or(token, e.Token)
+	if address != "" {
+		return remote.New(remote.Config{URL: address, Token: s.setting(s.token, "SIGNALBOX_TOKEN")})
 	}
-	return remote.New(remote.Config{URL: address, Token: token})
+	e, err := readEndpoints(s.dir())
+	if err != nil {
+		return nil, err
+	}
+	return remote.New(remote.Config{URL: of(e), Token: cmp.Or(s.address(s.token, "SIGNALBOX_TOKEN"), e.Token)})
 }
 
 // group returns a command that only holds others.

@@ -29,7 +29,7 @@ func TestWhereAddressesComeFrom(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		args  []string
-		flags []string // URL stands for the other server
+		flags []string // URL stands for the other server, DIR for the stack's directory
 		env   map[string]string
 		other bool   // the other server is asked, not the stack's
 		auth  string // that the asked server sees
@@ -40,6 +40,8 @@ func TestWhereAddressesComeFrom(t *testing.T) {
 		{"environment", runs, nil, map[string]string{"SIGNALBOX_URL": "URL", "SIGNALBOX_TOKEN": "sbx_env"}, true, "Bearer sbx_env"},
 		{"flags before environment", runs, []string{"--url", "URL", "--token", "sbx_flag"},
 			map[string]string{"SIGNALBOX_URL": "http://127.0.0.1:1", "SIGNALBOX_TOKEN": "sbx_env"}, true, "Bearer sbx_flag"},
+		{"a directory that is named before environment", runs, []string{"--data", "DIR"},
+			map[string]string{"SIGNALBOX_URL": "URL", "SIGNALBOX_TOKEN": "sbx_env"}, false, "Bearer sbx_stack"},
 		{"the stack's token goes nowhere else", runs, []string{"--url", "URL"}, nil, true, ""},
 		{"nor to another data plane", predict, []string{"--predict-url", "URL"}, nil, true, ""},
 	} {
@@ -56,7 +58,7 @@ func TestWhereAddressesComeFrom(t *testing.T) {
 			}
 			args := c.args
 			for _, f := range c.flags {
-				args = append(args, strings.Replace(f, "URL", other, 1))
+				args = append(args, strings.NewReplacer("URL", other, "DIR", dir).Replace(f))
 			}
 			execute(t.Context(), env, "", args...).ok(t)
 			asked, quiet := stackSaw(), otherSaw()
