@@ -22,7 +22,7 @@ const (
 // Holdout is what a run left to be judged by, one entry a row in every list.
 type Holdout struct {
 	Digest cas.Digest // of holdout.jsonl
-	Rows   [][]byte   // JSON objects, as in a predict request
+	Rows   [][]byte   // JSON objects: rows of a predict request, with every other column of the data beside the inputs
 	Labels []bool
 	Scores []float64 // as training computed them
 }
@@ -107,14 +107,16 @@ func member(row []byte, name string) (any, error) {
 }
 
 // baseline returns a column as scores: booleans are 0 and 1, a row without a value ranks below all others. A column of
-// text cannot rank.
+// text cannot rank, and one that no row has gives nil.
 func baseline(h Holdout, column string) ([]float64, error) {
 	out := make([]float64, len(h.Rows))
+	there := false
 	for i, row := range h.Rows {
 		v, err := member(row, column)
 		if err != nil {
 			return nil, err
 		}
+		there = there || v != nil
 		switch x := v.(type) {
 		case nil:
 			out[i] = math.Inf(-1)
@@ -127,6 +129,9 @@ func baseline(h Holdout, column string) ([]float64, error) {
 		default:
 			return nil, fmt.Errorf("row %d: the baseline %s is neither a number nor a boolean", i, column)
 		}
+	}
+	if !there {
+		return nil, nil
 	}
 	return out, nil
 }

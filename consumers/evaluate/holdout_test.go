@@ -48,6 +48,9 @@ func TestBaselineAndSlices(t *testing.T) {
 	if err != nil || base[0] != 1 || !math.IsInf(base[1], -1) || base[2] != 3 {
 		t.Errorf("baseline = %v, %v", base, err)
 	}
+	if base, err := baseline(h, "nowhere"); base != nil || err != nil {
+		t.Errorf("a column that no row has: %v, %v", base, err)
+	}
 	if _, err := baseline(h, "c"); err == nil {
 		t.Error("text ranks")
 	}

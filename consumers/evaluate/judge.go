@@ -110,7 +110,9 @@ func (v *Evaluator) compare(ctx context.Context, c *candidate, state registry.Ta
 		case err != nil && !errors.Is(err, ErrUnscorable):
 			return manifest.Evaluation{}, fmt.Errorf("score champion %s: %w", champion, err)
 		case err != nil:
-			v.cfg.Log.WarnContext(ctx, "champion cannot be scored on the new holdout", "package", champion, "error", err)
+			// Not comparable is not better: a model on fewer inputs would replace a good one.
+			facts.Faults = append(facts.Faults, fmt.Sprintf("the champion cannot be scored on this holdout, so move the tag by hand "+
+				"if it is to be replaced: %.300s", err))
 		default:
 			scores[Champion], facts.HasChampion = got, true
 		}
@@ -120,7 +122,9 @@ func (v *Evaluator) compare(ctx context.Context, c *candidate, state registry.Ta
 		if err != nil {
 			return manifest.Evaluation{}, events.Permanent("bad_holdout", err)
 		}
-		scores[Baseline] = base
+		if base != nil {
+			scores[Baseline] = base
+		}
 	}
 	all := make([]int, len(h.Rows))
 	for i := range all {

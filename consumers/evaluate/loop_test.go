@@ -242,6 +242,25 @@ func TestEvaluateRace(t *testing.T) {
 	}
 }
 
+// A model on other inputs may win nothing: the champion cannot even be asked.
+func TestIncomparableIsNotBetter(t *testing.T) {
+	b := newBench(t)
+	first := b.train(t, "first", []float64{0.9, 0.8, 0.2, 0.1})
+	b.handle(t, first)
+	other := b.train(t, "on fewer inputs", []float64{0.1, 0.2, 0.8, 0.9})
+	calls := 0
+	b.engine.before = func() {
+		if calls++; calls == 2 { // the champion's turn
+			b.engine.err = fmt.Errorf("%w: missing_feature", evaluate.ErrUnscorable)
+		}
+	}
+	b.handle(t, other)
+	b.stands(t, 1, first)
+	if all := b.decisions(t, other); len(all) != 1 || !strings.HasPrefix(all[0], "keep: the champion cannot be scored") {
+		t.Errorf("evaluations = %q", all)
+	}
+}
+
 func TestEvaluateErrors(t *testing.T) {
 	b := newBench(t)
 	ev := b.train(t, "first", []float64{0.1, 0.2, 0.8, 0.9})

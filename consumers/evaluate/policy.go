@@ -58,7 +58,11 @@ func Decide(p spec.Evaluation, f Facts) (decision string, reasons []string) {
 		// A column only ranks, so it is met on auc, whatever the policy's metric is.
 		auc, ok1 := f.Metrics[Candidate][AUC]
 		base, ok2 := f.Metrics[Baseline][AUC]
-		judge(ok1 && ok2 && auc > base, "auc %.5f against %.5f of the baseline %s", auc, base, p.Baseline)
+		if ok1 && ok2 {
+			judge(auc > base, "auc %.5f against %.5f of the baseline %s", auc, base, p.Baseline)
+		} else {
+			judge(false, "the baseline %s cannot be compared with on this holdout", p.Baseline)
+		}
 	}
 	if len(against) > 0 {
 		return Keep, against

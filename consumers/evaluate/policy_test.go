@@ -27,6 +27,7 @@ func TestDecide(t *testing.T) {
 		"no metric":            {policy, Facts{Rows: 100, Metrics: map[string]map[string]float64{Candidate: {}}}, Keep, "no auc"},
 		"fault":                {policy, Facts{Rows: 100, Metrics: map[string]map[string]float64{Candidate: auc(.9)}, Faults: []string{"differs"}}, Keep, "differs"},
 		"beats the baseline":   {base, Facts{Rows: 100, Metrics: map[string]map[string]float64{Candidate: auc(.9), Baseline: auc(.8)}}, Promote, "baseline"},
+		"no baseline column":   {base, Facts{Rows: 100, Metrics: map[string]map[string]float64{Candidate: auc(.9)}}, Keep, "cannot be compared"},
 		"no better than it":    {base, Facts{Rows: 100, Metrics: map[string]map[string]float64{Candidate: auc(.8), Baseline: auc(.8)}}, Keep, "baseline"},
 		"lower loss is better": {loss, Facts{Rows: 100, HasChampion: true, Metrics: map[string]map[string]float64{Candidate: auc(.8), Champion: auc(.7)}}, Promote, "log_loss"},
 		"broken champion":      {policy, Facts{Rows: 100, HasChampion: true, Metrics: map[string]map[string]float64{Candidate: auc(.8), Champion: {}}}, Promote, "champion has no auc"},

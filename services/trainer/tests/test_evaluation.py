@@ -41,6 +41,21 @@ def test_rows_are_plain_json() -> None:
     ]
 
 
+def test_other_columns_stand_beside_the_inputs() -> None:
+    frame = pd.DataFrame({
+        "x": [1.5, 2.0], "late": [True, False], "n": [1, 2], "delay": [np.nan, 3.5], "id": ["a", None],
+        "at": pd.to_datetime(["2013-01-01", "2013-01-02"]), "blob": [b"1", b"2"],
+    })
+    inputs = (Field("x", "number", True),)
+    assert [(f.name, f.type) for f in evaluation.others(frame, inputs, "late")] == [
+        ("n", "integer"), ("delay", "number"), ("id", "string"),
+    ]
+    assert evaluation.holdout_jsonl(frame, inputs + evaluation.others(frame, inputs, "late")).decode().splitlines() == [
+        '{"x": 1.5, "n": 1, "delay": null, "id": "a"}',
+        '{"x": 2.0, "n": 2, "delay": 3.5, "id": null}',
+    ]
+
+
 def test_figures_against_their_definition() -> None:
     rng = np.random.default_rng(4)
     labels = pd.Series(rng.random(300) < 0.3)

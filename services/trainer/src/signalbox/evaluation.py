@@ -10,6 +10,7 @@ import pandas as pd
 
 from . import rows
 from .arrays import Floats
+from .dataset import BOOLEAN, INTEGER, NUMBER, STRING
 from .signature import Field
 
 
@@ -35,10 +36,28 @@ def labels_tsv(labels: pd.Series) -> bytes:
     return out.getvalue().encode()
 
 
-def holdout_jsonl(holdout: pd.DataFrame, inputs: tuple[Field, ...]) -> bytes:
-    """Return holdout.jsonl: each line is a row of a predict request."""
+def others(holdout: pd.DataFrame, inputs: tuple[Field, ...], label: str | None) -> tuple[Field, ...]:
+    """Return the columns beside inputs and label that JSON can hold: a champion may need them, a slice or a baseline."""
+    known = {f.name for f in inputs} | {label}
+    types = {name: _type_of(column) for name, column in holdout.items() if name not in known}
+    return tuple(Field(str(name), kind, True) for name, kind in types.items() if kind)
+
+
+def _type_of(column: pd.Series) -> str | None:
+    if pd.api.types.is_bool_dtype(column):
+        return BOOLEAN
+    if pd.api.types.is_integer_dtype(column):
+        return INTEGER
+    if pd.api.types.is_numeric_dtype(column):
+        return NUMBER
+    is_text = column.dropna().map(lambda v: isinstance(v, str)).all()
+    return STRING if is_text and (column.dtype == object or pd.api.types.is_string_dtype(column)) else None
+
+
+def holdout_jsonl(holdout: pd.DataFrame, fields: tuple[Field, ...]) -> bytes:
+    """Return holdout.jsonl: each line is a row of a predict request, with the other columns beside the inputs."""
     return "".join(
-        json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows.to_json(holdout, inputs)
+        json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows.to_json(holdout, fields)
     ).encode()
 
 

@@ -107,7 +107,8 @@ class Run:
             scores = workflow.score(model, data.holdout)
             files = dict(workflow.write_evaluation_data(scores, data.stored))
             files["scores.tsv"] = evaluation.scores_tsv(scores, built.signature.outputs)
-            files["holdout.jsonl"] = evaluation.holdout_jsonl(data.stored, built.signature.inputs)
+            others = evaluation.others(data.stored, built.signature.inputs, workflow.classifier_label)
+            files["holdout.jsonl"] = evaluation.holdout_jsonl(data.stored, built.signature.inputs + others)
             if workflow.classifier_label in data.stored.columns:
                 labels = data.stored[workflow.classifier_label]
                 files["labels.tsv"] = evaluation.labels_tsv(labels)
