@@ -47,7 +47,7 @@ setup-test: ## Java, Maven and PostgreSQL for the tests, through the system's pa
 	@deploy/setup/require.sh go cc python
 	@deploy/setup/servers.sh
 
-test: setup-test build python check test-go test-cgo test-python ## every test, those against real servers included
+test: setup-test build python check test-go test-cgo test-python test-e2e ## every test, those against real servers included
 
 test-go:
 	@$(GO) test -timeout 25m $$($(GO) list ./... | grep -vE '/deploy/(e2e|lint)$$')
@@ -59,13 +59,13 @@ test-python:
 	@"$$($(ENV) --with-tests)" -m pytest -q services/trainer/tests
 
 test-e2e:
-	@$(GO) test -timeout 40m -count=1 ./deploy/e2e/...
+	@SIGNALBOX_BIN=$(CURDIR)/$(BIN) $(GO) test -timeout 40m -count=1 ./deploy/e2e/...
 
 race: ## the tests under the race detector (slow)
 	@CGO_ENABLED=1 go test -race -timeout 40m $$(go list ./... | grep -v /deploy/e2e)
 
 chaos: build python ## kill -9 of the whole process at random moments, for DURATION (default 10m)
-	@$(GO) test -timeout 0 -count=1 -run TestKill -v ./deploy/e2e/... -args -chaos=$${DURATION:-10m}
+	@SIGNALBOX_BIN=$(CURDIR)/$(BIN) $(GO) test -timeout 0 -count=1 -run TestKill -v ./deploy/e2e/... -args -chaos=$${DURATION:-10m}
 
 fuzz: ## each fuzz target for FUZZTIME (default 30s)
 	@deploy/setup/fuzz.sh $${FUZZTIME:-30s}
