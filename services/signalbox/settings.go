@@ -25,7 +25,7 @@ func (v *settings) bind(c *cobra.Command) {
 	v.text(c, "database-url", "PostgreSQL 15 or newer", func(c *config.Config) *string { return &c.DatabaseURL })
 	v.text(c, "log-format", "text or json", func(c *config.Config) *string { return &c.LogFormat })
 	v.text(c, "log-level", "debug, info, warn or error", func(c *config.Config) *string { return &c.LogLevel })
-	age := c.Flags().Duration("archive-max-age", 0, "longest wait of an event for its archive file (default 1m0s)")
+	age := c.Flags().Duration("archive-max-age", 0, "longest wait of an event for its archive file (default 1m0s, with up 5s)")
 	v.set = append(v.set, func(cfg *config.Config) {
 		if c.Flags().Changed("archive-max-age") {
 			cfg.Archive.MaxAge = *age

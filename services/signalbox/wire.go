@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,9 +26,9 @@ const source = "/signalbox"
 
 // addArchive: the tap stops before the archiver, so that its hand-offs leave nothing to drain.
 func (a *app) addArchive(context.Context) error {
-	idle, skew := time.Second, 3*time.Second
-	if a.quick { // one machine, one clock
-		idle, skew = 250*time.Millisecond, time.Second
+	age, idle, skew := time.Minute, time.Second, 3*time.Second
+	if a.quick { // somebody is waiting, and one machine has one clock
+		age, idle, skew = 5*time.Second, 250*time.Millisecond, time.Second
 	}
 	tap, err := kafka.NewTap(kafka.TapConfig{Config: a.kafka, Group: "signalbox.archive", IdleInterval: idle})
 	if err != nil {
@@ -35,7 +36,7 @@ func (a *app) addArchive(context.Context) error {
 	}
 	w, err := archive.New(archive.Config{
 		Ledger: a.catalog.Ledger(), Bucket: a.bucket, Owner: owner(), Source: source, Committer: tap,
-		MaxAge: a.cfg.Archive.MaxAge, MaxBytes: a.cfg.Archive.MaxBytes, Budget: a.cfg.Archive.Budget, Skew: skew, Log: a.log,
+		MaxAge: cmp.Or(a.cfg.Archive.MaxAge, age), MaxBytes: a.cfg.Archive.MaxBytes, Budget: a.cfg.Archive.Budget, Skew: skew, Log: a.log,
 	})
 	if err != nil {
 		return err

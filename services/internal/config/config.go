@@ -64,7 +64,7 @@ type S3 struct {
 
 // Archive says when a buffer becomes a file.
 type Archive struct {
-	MaxAge   time.Duration `yaml:"max_age"`
+	MaxAge   time.Duration `yaml:"max_age"`   // 0 means 1 min, with `up` 5 s
 	MaxBytes int64         `yaml:"max_bytes"` // of one partition's buffer
 	Budget   int64         `yaml:"budget"`    // bytes of all buffers
 }
@@ -99,7 +99,7 @@ func defaults() Config {
 		Data: "signalbox-data", Listen: "127.0.0.1:7700", PredictListen: "127.0.0.1:7701",
 		Kafka:     Kafka{Listen: "127.0.0.1:7709"},
 		S3:        S3{Listen: "127.0.0.1:7708", Region: "us-east-1", Bucket: "signalbox"},
-		Archive:   Archive{MaxAge: time.Minute, MaxBytes: 64 << 20, Budget: 256 << 20},
+		Archive:   Archive{MaxBytes: 64 << 20, Budget: 256 << 20},
 		Training:  Training{MaxParallel: 1, MaxAttempts: 3, Deadline: 6 * time.Hour},
 		LogFormat: "text", LogLevel: "info",
 	}

@@ -81,3 +81,12 @@ func (c *Config) fromEnvironment(lookup func(string) (string, bool)) error {
 	}
 	return errors.Join(faults...)
 }
+
+// Variables returns the names of all environment variables that Load reads.
+func Variables() []string {
+	var names []string
+	for _, v := range variables() {
+		names = append(names, v.name)
+	}
+	return names
+}
