@@ -40,7 +40,7 @@ func TestRunsRefuse(t *testing.T) {
 	w := newWorld(t)
 	const id = "9081e64f-b2c0-455e-bcaa-c1c211fa124b"
 	for _, verb := range []string{"get", "logs", "cancel", "metrics", "result"} {
-		w.run("runs", verb, id).fails(t, "runs "+verb+" "+id+": 404 Not Found: there is no such object")
+		w.run("runs", verb, id).fails(t, "runs "+verb+" "+id+": 404 Not Found: there is nothing at /")
 		w.run("runs", verb, "nonsense").fails(t, "want a UUID")
 		w.run("runs", verb).fails(t, "arg")
 	}

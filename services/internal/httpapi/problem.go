@@ -72,7 +72,7 @@ func (p *Problem) body(requestID string) map[string]any {
 }
 
 // problemOf maps an error to what a client may see. Unknown errors become a bare 500: nothing internal leaves.
-func problemOf(err error) *Problem {
+func problemOf(r *http.Request, err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
 		return p
@@ -82,7 +82,7 @@ func problemOf(err error) *Problem {
 	case errors.As(err, &tooLarge):
 		return Faultf(http.StatusRequestEntityTooLarge, "too_large", "the body is larger than %d bytes", tooLarge.Limit)
 	case errors.Is(err, registry.ErrNotFound):
-		return Fault(http.StatusNotFound, "not_found", "there is no such object")
+		return Faultf(http.StatusNotFound, "not_found", "there is nothing at %s", r.URL.Path)
 	case errors.Is(err, registry.ErrBadName):
 		return Fault(http.StatusBadRequest, "bad_name", registry.ErrBadName.Error())
 	}
@@ -91,9 +91,13 @@ func problemOf(err error) *Problem {
 
 // writeProblem answers with err and logs what is ours to mend.
 func writeProblem(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
-	p := problemOf(err)
+	p := problemOf(r, err)
 	if p.Status >= http.StatusInternalServerError {
-		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "route", r.Pattern, "status", p.Status,
+		level := slog.LevelWarn // something is away or full, and the answer says so
+		if p.Status == http.StatusInternalServerError {
+			level = slog.LevelError
+		}
+		log.Log(r.Context(), level, "request failed", "method", r.Method, "route", r.Pattern, "status", p.Status,
 			"request_id", w.Header().Get(headerRequestID), "error", err)
 	}
 	if p.retryAfter > 0 {
