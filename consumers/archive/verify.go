@@ -63,12 +63,15 @@ func (v *verifier) fault(f ledger.Partition, format string, args ...any) {
 
 func (v *verifier) partition(ctx context.Context, l history, s ledger.PartitionState) error {
 	next := int64(0)
-	for {
+	for next < s.Next {
 		flushes, err := l.Flushes(ctx, s.Partition, next, page)
 		if err != nil {
 			return err
 		}
 		for _, f := range flushes {
+			if f.Start >= s.Next {
+				break // committed since the partition was read: the archive goes on while it is verified
+			}
 			if f.Start != next {
 				v.fault(s.Partition, "offsets from %d to %d: flush %d starts elsewhere than the one before ends", next, f.Start, f.Seq)
 			}
@@ -77,7 +80,7 @@ func (v *verifier) partition(ctx context.Context, l history, s ledger.PartitionS
 			}
 			next = f.End
 		}
-		if len(flushes) == 0 {
+		if len(flushes) == 0 || flushes[len(flushes)-1].Start >= s.Next {
 			break
 		}
 	}

@@ -73,6 +73,34 @@ func TestVerifyFindsEveryFault(t *testing.T) {
 	}
 }
 
+// living is a ledger that grows as soon as its partitions were read.
+type living struct {
+	announcer
+	grow func()
+}
+
+func (l living) Partitions(ctx context.Context, topic string) ([]ledger.PartitionState, error) {
+	states, err := l.announcer.Partitions(ctx, topic)
+	l.grow()
+	return states, err
+}
+
+func TestVerifyWhileTheArchiveGoesOn(t *testing.T) {
+	w, tp := newWorld(), partitionOf("events.flights", 0)
+	a := w.archiver(t, func(c *archive.Config) { c.MaxRows = 2 })
+	assign(t, a, tp)
+	deliver(t, a, tp, records("t", start(), 0, 1, 2, 3)...)
+	grow := func() { deliver(t, a, tp, records("t", start(), 4, 5, 6, 7)...) }
+	report, err := archive.Verify(t.Context(), living{w.ledger, grow}, w.bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Faults) != 0 || report.Rows != 4 {
+		t.Errorf("%+v, want the four rows that were there", report)
+	}
+	a.Revoked(t.Context(), tp)
+}
+
 func TestVerifyThatCannotLook(t *testing.T) {
 	w, tp := newWorld(), partitionOf("events.flights", 0)
 	a := w.archiver(t, nil)

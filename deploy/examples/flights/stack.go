@@ -25,6 +25,18 @@ type Stack struct {
 // StartStack runs a program such as `signalbox up --data DIR` and waits until it says where it listens. What it prints
 // goes to log.
 func StartStack(ctx context.Context, dir string, log io.Writer, program string, args ...string) (*Stack, error) {
+	s, err := LaunchStack(dir, log, program, args...)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Ready(ctx); err != nil {
+		return nil, errors.Join(err, s.Stop(time.Second))
+	}
+	return s, nil
+}
+
+// LaunchStack is the part of StartStack that does not wait.
+func LaunchStack(dir string, log io.Writer, program string, args ...string) (*Stack, error) {
 	s := &Stack{Dir: dir, cmd: exec.Command(program, args...), exited: make(chan struct{})}
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is ours to pass on
@@ -39,19 +51,20 @@ func StartStack(ctx context.Context, dir string, log io.Writer, program string, 
 		s.err = s.cmd.Wait()
 		close(s.exited)
 	}()
-	err := await(ctx, "the stack to be ready", func() (bool, error) {
+	return s, nil
+}
+
+// Ready waits until the stack says where it listens, or has ended.
+func (s *Stack) Ready(ctx context.Context) error {
+	return await(ctx, "the stack to be ready", func() (bool, error) {
 		select {
 		case <-s.exited:
-			return false, fmt.Errorf("%s ended early: %w", filepath.Base(program), s.err)
+			return false, fmt.Errorf("%s ended early: %w", filepath.Base(s.cmd.Path), s.err)
 		default:
 		}
 		_, err := os.Stat(s.endpoints())
 		return err == nil, nil
 	})
-	if err != nil {
-		return nil, errors.Join(err, s.Stop(time.Second))
-	}
-	return s, nil
 }
 
 func (s *Stack) endpoints() string { return filepath.Join(s.Dir, "endpoints.json") }
