@@ -34,12 +34,14 @@ func Traceparent(ctx context.Context) string { return carry(ctx)[extTraceparent]
 
 // TraceLink returns a link to the span that created ev, or false where ev does not say.
 func TraceLink(ev Event) (trace.Link, bool) {
-	c := propagation.MapCarrier{}
-	for _, name := range []string{extTraceparent, extTracestate} {
-		if s, ok := ev.Extensions()[name].(string); ok {
-			c[name] = s
-		}
-	}
+	parent, _ := ev.Extensions()[extTraceparent].(string)
+	state, _ := ev.Extensions()[extTracestate].(string)
+	return LinkTo(parent, state)
+}
+
+// LinkTo returns a link to the span of a traceparent and, if there is one, a tracestate header; false where they name none.
+func LinkTo(traceparent, tracestate string) (trace.Link, bool) {
+	c := propagation.MapCarrier{extTraceparent: traceparent, extTracestate: tracestate}
 	sc := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), c))
 	return trace.Link{SpanContext: sc}, sc.IsValid()
 }

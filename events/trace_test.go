@@ -69,3 +69,16 @@ func TestNoTrace(t *testing.T) {
 		}
 	}
 }
+
+func TestLinkTo(t *testing.T) {
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	l, ok := LinkTo(parent, "")
+	if !ok || l.SpanContext.TraceID().String() != "0af7651916cd43dd8448eb211c80319c" || l.SpanContext.SpanID().String() != "b7ad6b7169203331" {
+		t.Errorf("%+v, %v", l, ok)
+	}
+	for _, bad := range []string{"", "00-0-0-01", "nonsense"} {
+		if _, ok := LinkTo(bad, ""); ok {
+			t.Errorf("%q is no span", bad)
+		}
+	}
+}

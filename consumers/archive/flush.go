@@ -50,6 +50,8 @@ func (a *Archiver) settle(ctx context.Context, p *partition) error {
 		return err
 	}
 	b := p.closed
+	ctx, span := a.trace(ctx, p, b)
+	defer span.End()
 	if err := a.putFiles(ctx, p, b); err != nil {
 		return err
 	}
@@ -57,7 +59,7 @@ func (a *Archiver) settle(ctx context.Context, p *partition) error {
 	var done ledger.Flush
 	err := a.retry(ctx, p, "commit", func(ctx context.Context) error {
 		var err error
-		done, err = a.cfg.Ledger.Commit(ctx, f, func(seq int64) ([]events.Event, error) { return a.sealed(f, seq) })
+		done, err = a.cfg.Ledger.Commit(ctx, f, func(seq int64) ([]events.Event, error) { return a.sealed(ctx, f, seq) })
 		return err
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // sealed returns what the flush f tells the world once it has its place seq in the ledger.
-func (a *Archiver) sealed(f ledger.Flush, seq int64) ([]events.Event, error) {
+func (a *Archiver) sealed(ctx context.Context, f ledger.Flush, seq int64) ([]events.Event, error) {
 	if !a.cfg.seals(f.Topic) {
 		return nil, nil
 	}
@@ -30,5 +31,6 @@ func (a *Archiver) sealed(f ledger.Flush, seq int64) ([]events.Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	events.WithTrace(ctx, &ev)
 	return []events.Event{ev}, nil
 }

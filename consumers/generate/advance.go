@@ -63,7 +63,7 @@ func (g *Generator) advance(ctx, work context.Context, s registry.Spec, p *progr
 }
 
 // settle builds a window unless that is done, or there is nothing to build it from.
-func (g *Generator) settle(ctx context.Context, j job, last bool) error {
+func (g *Generator) settle(ctx context.Context, j job, last bool) (err error) {
 	if len(j.files[j.d.Spine.From]) == 0 {
 		return nil
 	}
@@ -73,6 +73,8 @@ func (g *Generator) settle(ctx context.Context, j job, last bool) error {
 	}
 	started := time.Now()
 	log := g.cfg.Log.With("dataset", j.spec.Name, "window_end", j.w.End)
+	ctx, span := g.causes.trace(ctx, j.spec.Name, j.w.End)
+	defer func() { end(span, err) }()
 	b, err := g.run(ctx, j, func(ctx context.Context, m manifest.Dataset) (registry.Dataset, bool, error) {
 		// Another instance may have been faster, perhaps over more files: a window has one dataset.
 		if done, err := g.isBuilt(ctx, j, last); err != nil || done {

@@ -21,6 +21,7 @@ type Generator struct {
 	wake     chan struct{}
 	building chan struct{}
 	progress map[string]*progress // by spec name; only Run uses it
+	causes   causes
 }
 
 var _ events.Handler = (*Generator)(nil)
@@ -54,6 +55,7 @@ func New(cfg Config) (*Generator, error) {
 // Handle takes archive.sealed as a hint to look for due windows. It never fails.
 func (g *Generator) Handle(_ context.Context, ev events.Event) error {
 	if ev.Type() == events.TypeArchiveSealed {
+		g.causes.add(ev)
 		select {
 		case g.wake <- struct{}{}:
 		default: // Run will look anyway

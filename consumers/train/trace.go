@@ -5,7 +5,6 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
@@ -33,8 +32,8 @@ func (m *Machine) follow(ctx context.Context, run registry.Run) *job {
 	opts := []trace.SpanStartOption{trace.WithNewRoot(), trace.WithAttributes(
 		attribute.String("signalbox.run_id", run.ID.String()), attribute.Int("signalbox.attempt", run.Attempt),
 		attribute.String("signalbox.model", string(run.Model)), attribute.String("signalbox.dataset", run.Dataset.String()))}
-	if cause := spanOf(run.Cause); cause.IsValid() {
-		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: cause}))
+	if cause, ok := events.LinkTo(run.Cause, ""); ok {
+		opts = append(opts, trace.WithLinks(cause))
 	}
 	_, span := tracer.Start(ctx, "train "+string(run.Model), opts...)
 	j := &job{span: span}
@@ -67,9 +66,4 @@ func traceparent(ctx context.Context, run registry.Run) string {
 		return tp
 	}
 	return run.Cause
-}
-
-func spanOf(traceparent string) trace.SpanContext {
-	c := propagation.MapCarrier{"traceparent": traceparent}
-	return trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), c))
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"go.opentelemetry.io/otel"
+
 	"github.com/signalbox-ml/signalbox/consumers/evaluate"
 	"github.com/signalbox-ml/signalbox/consumers/tagwatch"
 	"github.com/signalbox-ml/signalbox/consumers/train"
@@ -47,7 +49,7 @@ func (a *app) addTrain(context.Context) error {
 		Runs: a.registry, Inputs: a.registry, Backend: backend, Bucket: a.bucket, Signer: a.bucket,
 		Tokens: minter{a.auth, a.cfg.Training.Deadline + time.Hour}, API: a.cfg.URL, BucketName: a.cfg.S3.Bucket,
 		MaxParallel: a.cfg.Training.MaxParallel, MaxAttempts: a.cfg.Training.MaxAttempts, Deadline: a.cfg.Training.Deadline,
-		Log: a.log,
+		Tracer: otel.Tracer("github.com/signalbox-ml/signalbox/consumers/train"), Log: a.log,
 	}
 	if a.quick {
 		cfg.Poll = 200 * time.Millisecond

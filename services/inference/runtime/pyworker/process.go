@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"syscall"
@@ -59,17 +60,24 @@ func (p *process) exec(cfg Config, theirs *os.File, log *slog.Logger) error {
 	out := &lineLog{log: log}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.WaitDelay = time.Second // for the output of children that outlive it
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start worker: %w", err)
-	}
-	p.pid = cmd.Process.Pid
+	started := make(chan error)
 	go func() {
 		defer close(p.dead)
-		err := cmd.Wait()
+		// The worker's parent is this thread, whose end would be its death.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		if err != nil {
+			started <- fmt.Errorf("start worker: %w", err)
+			return
+		}
+		p.pid = cmd.Process.Pid
+		started <- nil
+		err = cmd.Wait()
 		out.flush()
 		log.Debug("worker ended", "pid", p.pid, "reason", err)
 	}()
-	return nil
+	return <-started
 }
 
 // load has the worker load the package, and checks that it speaks of the same outputs.
