@@ -13,3 +13,8 @@ var Vectors embed.FS
 //
 //go:embed dev.signalbox.*
 var Events embed.FS
+
+// API is the HTTP API in OpenAPI 3.1: openapi.yaml lists every path, the files in openapi describe them.
+//
+//go:embed openapi.yaml openapi
+var API embed.FS
