@@ -41,7 +41,7 @@ up: build python ## an empty stack on embedded parts, until Ctrl-C
 check: ## fast checks without servers: format, vet, the laws of the tree
 	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go') | tee /dev/stderr)"
 	@$(GO) vet ./...
-	@$(GO) test ./deploy/lint ./schemas/...
+	@$(GO) test -count=1 ./deploy/lint
 
 setup-test: ## Java, Maven and PostgreSQL for the tests, through the system's package manager
 	@deploy/setup/require.sh go cc python

@@ -30,11 +30,11 @@ func CheckConfig(b []byte, p Package) (format string, err error) {
 	if err := decodeCanonical(b, &c, func() ([]byte, error) { return encode(c) }); err != nil {
 		return "", err
 	}
-	var fs faults
-	fs.check(c.Config.Format != "", "/config/format", "is missing")
-	fs.check(c.ModelFS.Type == "layers", "/modelfs/type", `want "layers"`)
-	fs.check(slices.Equal(c.ModelFS.DiffIDs, diffIDs(p.Layers)), "/modelfs/diffIds", "not the digests of the package's layers, in order")
-	return c.Config.Format, fs.err()
+	var fs FaultList
+	fs.Check(c.Config.Format != "", "/config/format", "is missing")
+	fs.Check(c.ModelFS.Type == "layers", "/modelfs/type", `want "layers"`)
+	fs.Check(slices.Equal(c.ModelFS.DiffIDs, diffIDs(p.Layers)), "/modelfs/diffIds", "not the digests of the package's layers, in order")
+	return c.Config.Format, fs.Join()
 }
 
 func diffIDs(layers []Layer) []string {

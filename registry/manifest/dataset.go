@@ -73,48 +73,48 @@ func DecodeDataset(b []byte) (Dataset, error) {
 }
 
 func (d Dataset) validate() error {
-	var fs faults
+	var fs FaultList
 	if err := name.Check(d.Name); err != nil {
-		fs.add("/name", "%v", err)
+		fs.Add("/name", "%v", err)
 	}
-	fs.check(!d.Plan.IsZero(), "/plan", "is missing")
-	fs.check(!d.Spec.IsZero(), "/spec", "is missing")
-	fs.check(d.Compiler != "", "/compiler", "is missing")
-	fs.check(d.Start.Before(d.End), "/window_end", "is not after the start")
-	fs.check(len(d.Columns) > 0, "/columns", "want at least one")
+	fs.Check(!d.Plan.IsZero(), "/plan", "is missing")
+	fs.Check(!d.Spec.IsZero(), "/spec", "is missing")
+	fs.Check(d.Compiler != "", "/compiler", "is missing")
+	fs.Check(d.Start.Before(d.End), "/window_end", "is not after the start")
+	fs.Check(len(d.Columns) > 0, "/columns", "want at least one")
 	checkColumns(&fs, "/columns", d.Columns, true)
 	_, ok := find(d.Columns, d.Label)
-	fs.check(ok, "/label", "%.100q is no column", d.Label)
-	fs.check(len(d.Parts) > 0, "/parts", "want at least one")
+	fs.Check(ok, "/label", "%.100q is no column", d.Label)
+	fs.Check(len(d.Parts) > 0, "/parts", "want at least one")
 	var rows int64
 	keys := map[string]bool{}
 	for i, p := range d.Parts {
 		at := "/parts/" + strconv.Itoa(i)
 		checkObject(&fs, at, p.Key, p.Digest)
-		fs.check(!keys[p.Key], at+"/key", "is there twice")
+		fs.Check(!keys[p.Key], at+"/key", "is there twice")
 		keys[p.Key] = true
-		fs.check(p.Bytes > 0, at+"/bytes", "no Parquet file is empty")
-		fs.check(p.Rows >= 0, at+"/rows", "is negative")
+		fs.Check(p.Bytes > 0, at+"/bytes", "no Parquet file is empty")
+		fs.Check(p.Rows >= 0, at+"/rows", "is negative")
 		rows += p.Rows
 	}
-	fs.check(d.Rows == rows, "/rows", "the parts have %d", rows)
+	fs.Check(d.Rows == rows, "/rows", "the parts have %d", rows)
 	for i, s := range d.Sources {
 		at := "/sources/" + strconv.Itoa(i)
 		checkObject(&fs, at, s.Key, s.Digest)
-		fs.check(i == 0 || d.Sources[i-1].Key < s.Key, at+"/key", "sources are not sorted by key, or it is there twice")
-		fs.check(s.Topic != "", at+"/topic", "is missing")
-		fs.check(s.Partition >= 0, at+"/partition", "is negative")
-		fs.check(s.Start >= 0 && s.Start < s.End, at+"/end", "offsets [%d, %d) hold nothing", s.Start, s.End)
-		fs.check(s.Rows >= 0, at+"/rows", "is negative")
+		fs.Check(i == 0 || d.Sources[i-1].Key < s.Key, at+"/key", "sources are not sorted by key, or it is there twice")
+		fs.Check(s.Topic != "", at+"/topic", "is missing")
+		fs.Check(s.Partition >= 0, at+"/partition", "is negative")
+		fs.Check(s.Start >= 0 && s.Start < s.End, at+"/end", "offsets [%d, %d) hold nothing", s.Start, s.End)
+		fs.Check(s.Rows >= 0, at+"/rows", "is negative")
 	}
-	return fs.err()
+	return fs.Join()
 }
 
-func checkObject(fs *faults, at, key string, d cas.Digest) {
+func checkObject(fs *FaultList, at, key string, d cas.Digest) {
 	if err := CheckPath(key); err != nil {
-		fs.add(at+"/key", "%v", err)
+		fs.Add(at+"/key", "%v", err)
 	}
-	fs.check(!d.IsZero(), at+"/sha256", "is missing")
+	fs.Check(!d.IsZero(), at+"/sha256", "is missing")
 }
 
 // present makes an empty list of nothing, so that it is written [] and not null.

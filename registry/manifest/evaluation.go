@@ -62,31 +62,31 @@ func DecodeEvaluation(b []byte) (Evaluation, error) {
 }
 
 func (e Evaluation) validate() error {
-	var fs faults
+	var fs FaultList
 	if err := name.Check(e.Model); err != nil {
-		fs.add("/model", "%v", err)
+		fs.Add("/model", "%v", err)
 	}
 	model, tag, ok := strings.Cut(e.Tag, "/")
-	fs.check(ok && model == e.Model && name.Check(tag) == nil, "/tag", "want %s/<name>", e.Model)
-	fs.check(!e.Package.IsZero(), "/package", "is missing")
-	fs.check(e.RunID != "", "/run_id", "is missing")
-	fs.check(!e.Holdout.IsZero(), "/holdout", "is missing")
-	fs.check(e.Rows >= 0, "/rows", "is negative")
-	fs.check(e.Generation >= 0, "/generation", "is negative")
-	fs.check(e.Champion.IsZero() == (e.Generation == 0), "/champion", "a tag has a champion from generation 1 on")
+	fs.Check(ok && model == e.Model && name.Check(tag) == nil, "/tag", "want %s/<name>", e.Model)
+	fs.Check(!e.Package.IsZero(), "/package", "is missing")
+	fs.Check(e.RunID != "", "/run_id", "is missing")
+	fs.Check(!e.Holdout.IsZero(), "/holdout", "is missing")
+	fs.Check(e.Rows >= 0, "/rows", "is negative")
+	fs.Check(e.Generation >= 0, "/generation", "is negative")
+	fs.Check(e.Champion.IsZero() == (e.Generation == 0), "/champion", "a tag has a champion from generation 1 on")
 	checkMetrics(&fs, "/metrics", e.Metrics)
 	for _, s := range e.Slices {
 		checkMetrics(&fs, "/slices/"+Escape(s.Column)+"="+Escape(s.Value), s.Metrics)
 	}
-	fs.check(e.Decision == Promote || e.Decision == Keep, "/decision", "want %s or %s", Promote, Keep)
-	fs.check(len(e.Reasons) > 0, "/reasons", "a decision has reasons")
-	return fs.err()
+	fs.Check(e.Decision == Promote || e.Decision == Keep, "/decision", "want %s or %s", Promote, Keep)
+	fs.Check(len(e.Reasons) > 0, "/reasons", "a decision has reasons")
+	return fs.Join()
 }
 
-func checkMetrics(fs *faults, at string, m map[string]map[string]float64) {
+func checkMetrics(fs *FaultList, at string, m map[string]map[string]float64) {
 	for _, who := range slices.Sorted(maps.Keys(m)) {
 		for _, metric := range slices.Sorted(maps.Keys(m[who])) {
-			fs.check(finite(m[who][metric]), at+"/"+Escape(who)+"/"+Escape(metric), "JSON has no such number: leave it out")
+			fs.Check(finite(m[who][metric]), at+"/"+Escape(who)+"/"+Escape(metric), "JSON has no such number: leave it out")
 		}
 	}
 }

@@ -26,26 +26,42 @@ func (f *Fault) Error() string {
 // Unwrap makes every fault an ErrInvalid.
 func (f *Fault) Unwrap() error { return ErrInvalid }
 
-// faults collects what is wrong, so that a reader mends a document in one go.
-type faults []error
+// FaultList collects what is wrong, so that a reader mends a document in one go. The zero value is empty.
+type FaultList []error
 
 // maxFaults bounds an error's length against hostile documents.
 const maxFaults = 100
 
-func (fs *faults) add(path, format string, args ...any) {
+// Add adds a fault at a JSON pointer.
+func (fs *FaultList) Add(path, format string, args ...any) {
 	if len(*fs) < maxFaults {
 		*fs = append(*fs, &Fault{Path: path, Problem: fmt.Sprintf(format, args...)})
 	}
 }
 
-// check adds a fault unless ok.
-func (fs *faults) check(ok bool, path, format string, args ...any) {
+// Check adds a fault unless ok.
+func (fs *FaultList) Check(ok bool, path, format string, args ...any) {
 	if !ok {
-		fs.add(path, format, args...)
+		fs.Add(path, format, args...)
 	}
 }
 
-func (fs *faults) err() error { return errors.Join(*fs...) }
+// Err adds what some check said of the member at path, unless it is nil.
+func (fs *FaultList) Err(path string, err error) {
+	if err != nil {
+		fs.Add(path, "%v", err)
+	}
+}
+
+// Nested adds the faults of a member that was checked on its own.
+func (fs *FaultList) Nested(path string, err error) {
+	for _, f := range Faults(err) {
+		fs.Add(path+f.Path, "%s", f.Problem)
+	}
+}
+
+// Join returns all faults as one error, nil where there are none.
+func (fs *FaultList) Join() error { return errors.Join(*fs...) }
 
 // finite reports whether JSON has a number for f.
 func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }

@@ -46,19 +46,19 @@ func DecodePackage(b []byte) (Package, error) {
 	if err := decodeCanonical(b, &m, func() ([]byte, error) { return encode(m) }); err != nil {
 		return Package{}, err
 	}
-	var fs faults
-	fs.check(m.ArtifactType == MediaArtifact, "/artifactType", "want %s", MediaArtifact)
-	fs.check(m.MediaType == MediaManifest, "/mediaType", "want %s", MediaManifest)
-	fs.check(m.SchemaVersion == 2, "/schemaVersion", "want 2")
-	fs.check(len(m.Config.Annotations) == 0, "/config/annotations", "a config has none")
+	var fs FaultList
+	fs.Check(m.ArtifactType == MediaArtifact, "/artifactType", "want %s", MediaArtifact)
+	fs.Check(m.MediaType == MediaManifest, "/mediaType", "want %s", MediaManifest)
+	fs.Check(m.SchemaVersion == 2, "/schemaVersion", "want 2")
+	fs.Check(len(m.Config.Annotations) == 0, "/config/annotations", "a config has none")
 	p := Package{Config: m.Config.descriptor(&fs, "/config")}
 	for i, l := range m.Layers {
 		at := "/layers/" + strconv.Itoa(i)
-		fs.check(len(l.Annotations) == 1 && l.Annotations[AnnotationPath] != "", at+"/annotations",
+		fs.Check(len(l.Annotations) == 1 && l.Annotations[AnnotationPath] != "", at+"/annotations",
 			"want %s and nothing else", AnnotationPath)
 		p.Layers = append(p.Layers, Layer{Descriptor: l.descriptor(&fs, at), Path: l.Annotations[AnnotationPath]})
 	}
-	if err := fs.err(); err != nil {
+	if err := fs.Join(); err != nil {
 		return Package{}, err
 	}
 	return p, p.validate()
@@ -73,49 +73,49 @@ func ociOf(d cas.Descriptor) ociDescriptor {
 	return ociDescriptor{Digest: "sha256:" + d.Digest.Hex(), MediaType: d.MediaType, Size: d.Size}
 }
 
-func (o ociDescriptor) descriptor(fs *faults, at string) cas.Descriptor {
+func (o ociDescriptor) descriptor(fs *FaultList, at string) cas.Descriptor {
 	d, err := cas.ParseHex(o.Digest)
-	fs.check(err == nil && strings.HasPrefix(o.Digest, "sha256:"), at+"/digest", "want sha256: and 64 lower-case hexadecimal digits")
+	fs.Check(err == nil && strings.HasPrefix(o.Digest, "sha256:"), at+"/digest", "want sha256: and 64 lower-case hexadecimal digits")
 	return cas.Descriptor{MediaType: o.MediaType, Digest: d, Size: o.Size}
 }
 
 // validate checks what the bytes alone can say. Whether the blobs exist, and what signature.json promises, is checked
 // when the package is published.
 func (p Package) validate() error {
-	var fs faults
-	fs.check(p.Config.MediaType == MediaConfig, "/config/mediaType", "want %s", MediaConfig)
-	fs.check(p.Config.Size > 0 && p.Config.Size <= MaxManifest, "/config/size", "want 1 to %d bytes", MaxManifest)
-	fs.check(!p.Config.Digest.IsZero(), "/config/digest", "is missing")
-	fs.check(len(p.Layers) <= MaxLayers, "/layers", "%d files: at most %d are allowed", len(p.Layers), MaxLayers)
+	var fs FaultList
+	fs.Check(p.Config.MediaType == MediaConfig, "/config/mediaType", "want %s", MediaConfig)
+	fs.Check(p.Config.Size > 0 && p.Config.Size <= MaxManifest, "/config/size", "want 1 to %d bytes", MaxManifest)
+	fs.Check(!p.Config.Digest.IsZero(), "/config/digest", "is missing")
+	fs.Check(len(p.Layers) <= MaxLayers, "/layers", "%d files: at most %d are allowed", len(p.Layers), MaxLayers)
 	_, signed := p.Layer(SignatureFile)
-	fs.check(signed, "/layers", "the file %s is missing", SignatureFile)
+	fs.Check(signed, "/layers", "the file %s is missing", SignatureFile)
 	sizes := map[cas.Digest]int64{p.Config.Digest: p.Config.Size}
 	files, dirs := map[string]bool{}, map[string]bool{}
 	for i, l := range p.Layers {
 		at := "/layers/" + strconv.Itoa(i)
-		fs.check(layerMedia(l.MediaType), at+"/mediaType", "unknown media type %.100q", l.MediaType)
-		fs.check(l.Size >= 0 && l.Size <= MaxLayer, at+"/size", "want 0 to %d bytes", int64(MaxLayer))
-		fs.check(!l.Digest.IsZero(), at+"/digest", "is missing")
+		fs.Check(layerMedia(l.MediaType), at+"/mediaType", "unknown media type %.100q", l.MediaType)
+		fs.Check(l.Size >= 0 && l.Size <= MaxLayer, at+"/size", "want 0 to %d bytes", int64(MaxLayer))
+		fs.Check(!l.Digest.IsZero(), at+"/digest", "is missing")
 		if n, ok := sizes[l.Digest]; ok && n != l.Size {
-			fs.add(at+"/size", "the same digest has %d bytes elsewhere", n)
+			fs.Add(at+"/size", "the same digest has %d bytes elsewhere", n)
 		}
 		sizes[l.Digest] = l.Size
 		if err := CheckPath(l.Path); err != nil {
-			fs.add(at, "%v", err)
+			fs.Add(at, "%v", err)
 			continue
 		}
-		fs.check(i == 0 || p.Layers[i-1].Path < l.Path, at, "layers are not sorted by path, or %q is there twice", l.Path)
+		fs.Check(i == 0 || p.Layers[i-1].Path < l.Path, at, "layers are not sorted by path, or %q is there twice", l.Path)
 		f := fold(l.Path)
-		fs.check(!files[f] && !dirs[f], at, "path %q is the same as another on some file system", l.Path)
+		fs.Check(!files[f] && !dirs[f], at, "path %q is the same as another on some file system", l.Path)
 		files[f] = true
 		for j, c := range f {
 			if c == '/' {
-				fs.check(!files[f[:j]], at, "path %q needs a directory where a file is", l.Path)
+				fs.Check(!files[f[:j]], at, "path %q needs a directory where a file is", l.Path)
 				dirs[f[:j]] = true
 			}
 		}
 	}
-	return fs.err()
+	return fs.Join()
 }
 
 func layerMedia(s string) bool {

@@ -80,62 +80,62 @@ func DecodeSignature(b []byte) (Signature, error) {
 
 // Validate lists everything that is wrong with s. Errors are ErrInvalid.
 func (s Signature) Validate() error {
-	var fs faults
+	var fs FaultList
 	switch s.Runtime {
 	case RuntimeTrees:
-		fs.check(s.Format == FormatLightGBM || s.Format == FormatXGBoost, "/format",
+		fs.Check(s.Format == FormatLightGBM || s.Format == FormatXGBoost, "/format",
 			"%.100q: the trees runtime takes %s and %s", s.Format, FormatLightGBM, FormatXGBoost)
 	case RuntimePython:
-		fs.check(s.Format == FormatPickle, "/format", "%.100q: the python runtime takes %s", s.Format, FormatPickle)
+		fs.Check(s.Format == FormatPickle, "/format", "%.100q: the python runtime takes %s", s.Format, FormatPickle)
 	default:
-		fs.add("/runtime", "%.100q: want %s or %s", s.Runtime, RuntimeTrees, RuntimePython)
+		fs.Add("/runtime", "%.100q: want %s or %s", s.Runtime, RuntimeTrees, RuntimePython)
 	}
 	checkFile(&fs, "/model", s.Model)
 	checkFile(&fs, "/golden", s.Golden)
-	fs.check(s.Model != s.Golden, "/golden", "is the same file as the model")
-	fs.check(s.Tolerance >= 0 && finite(s.Tolerance), "/tolerance", "want a number that is not negative")
-	fs.check(len(s.Inputs) > 0, "/inputs", "want at least one")
-	fs.check(len(s.Outputs) > 0, "/outputs", "want at least one")
+	fs.Check(s.Model != s.Golden, "/golden", "is the same file as the model")
+	fs.Check(s.Tolerance >= 0 && finite(s.Tolerance), "/tolerance", "want a number that is not negative")
+	fs.Check(len(s.Inputs) > 0, "/inputs", "want at least one")
+	fs.Check(len(s.Outputs) > 0, "/outputs", "want at least one")
 	checkColumns(&fs, "/inputs", s.Inputs, false)
 	checkColumns(&fs, "/outputs", s.Outputs, false)
-	return fs.err()
+	return fs.Join()
 }
 
 // CheckFiles checks that p has the files that s names. Errors are ErrInvalid.
 func (s Signature) CheckFiles(p Package) error {
-	var fs faults
+	var fs FaultList
 	_, ok := p.Layer(s.Model)
-	fs.check(ok, "/model", "the package has no file %q", s.Model)
+	fs.Check(ok, "/model", "the package has no file %q", s.Model)
 	_, ok = p.Layer(s.Golden)
-	fs.check(ok, "/golden", "the package has no file %q", s.Golden)
-	return fs.err()
+	fs.Check(ok, "/golden", "the package has no file %q", s.Golden)
+	return fs.Join()
 }
 
-func checkFile(fs *faults, at, file string) {
+func checkFile(fs *FaultList, at, file string) {
 	if err := CheckPath(file); err != nil {
-		fs.add(at, "%v", err)
+		fs.Add(at, "%v", err)
 	}
-	fs.check(file != SignatureFile, at, "cannot be %s itself", SignatureFile)
+	fs.Check(file != SignatureFile, at, "cannot be %s itself", SignatureFile)
 }
 
-func checkColumns(fs *faults, at string, cols []Column, timestamps bool) {
+func checkColumns(fs *FaultList, at string, cols []Column, timestamps bool) {
 	names := map[string]bool{}
 	for i, c := range cols {
 		at := at + "/" + strconv.Itoa(i)
-		fs.check(c.Name != "" && len(c.Name) <= 256, at+"/name", "want 1 to 256 bytes")
-		fs.check(!names[c.Name], at+"/name", "%.256q is there twice", c.Name)
+		fs.Check(c.Name != "" && len(c.Name) <= 256, at+"/name", "want 1 to 256 bytes")
+		fs.Check(!names[c.Name], at+"/name", "%.256q is there twice", c.Name)
 		names[c.Name] = true
 		switch c.Type {
 		case Number, Integer, Boolean, String:
 		case Timestamp:
-			fs.check(timestamps, at+"/type", "no model takes or gives a timestamp")
+			fs.Check(timestamps, at+"/type", "no model takes or gives a timestamp")
 		default:
-			fs.add(at+"/type", "%.100q: want number, integer, boolean or string", c.Type)
+			fs.Add(at+"/type", "%.100q: want number, integer, boolean or string", c.Type)
 		}
-		fs.check(len(c.Categories) == 0 || c.Type == String, at+"/categories", "only a string column has categories")
+		fs.Check(len(c.Categories) == 0 || c.Type == String, at+"/categories", "only a string column has categories")
 		values := map[string]bool{}
 		for j, v := range c.Categories {
-			fs.check(!values[v], at+"/categories/"+strconv.Itoa(j), "%.100q is there twice", v)
+			fs.Check(!values[v], at+"/categories/"+strconv.Itoa(j), "%.100q is there twice", v)
 			values[v] = true
 		}
 	}

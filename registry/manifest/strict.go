@@ -29,9 +29,9 @@ func Decode(b []byte, limit int, v any) error {
 	if err := dec.Decode(&tree); err != nil {
 		return &Fault{Problem: "no JSON: " + err.Error()}
 	}
-	var fs faults
+	var fs FaultList
 	shape(&fs, tree, reflect.TypeOf(v).Elem(), "")
-	if err := fs.err(); err != nil {
+	if err := fs.Join(); err != nil {
 		return err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
@@ -41,15 +41,15 @@ func Decode(b []byte, limit int, v any) error {
 }
 
 // shape checks a decoded value against the type that it is meant for.
-func shape(fs *faults, v any, t reflect.Type, path string) {
+func shape(fs *FaultList, v any, t reflect.Type, path string) {
 	if t == reflect.TypeFor[json.RawMessage]() || t.Kind() == reflect.Interface {
 		return // the reader of that member judges it
 	}
 	if u, ok := reflect.New(t).Interface().(encoding.TextUnmarshaler); ok {
 		if s, ok := v.(string); !ok {
-			fs.add(path, "want a string, got %s", kindOf(v))
+			fs.Add(path, "want a string, got %s", kindOf(v))
 		} else if err := u.UnmarshalText([]byte(s)); err != nil {
-			fs.add(path, "%v", err)
+			fs.Add(path, "%v", err)
 		}
 		return
 	}
@@ -60,13 +60,13 @@ func shape(fs *faults, v any, t reflect.Type, path string) {
 		shapeStruct(fs, v, t, path)
 	case reflect.Map:
 		m, ok := v.(map[string]any)
-		fs.check(ok, path, "want an object, got %s", kindOf(v))
+		fs.Check(ok, path, "want an object, got %s", kindOf(v))
 		for _, k := range slices.Sorted(maps.Keys(m)) {
 			shape(fs, m[k], t.Elem(), path+"/"+Escape(k))
 		}
 	case reflect.Slice:
 		a, ok := v.([]any)
-		fs.check(ok, path, "want an array, got %s", kindOf(v))
+		fs.Check(ok, path, "want an array, got %s", kindOf(v))
 		for i, x := range a {
 			shape(fs, x, t.Elem(), path+"/"+strconv.Itoa(i))
 		}
@@ -75,10 +75,10 @@ func shape(fs *faults, v any, t reflect.Type, path string) {
 	}
 }
 
-func shapeStruct(fs *faults, v any, t reflect.Type, path string) {
+func shapeStruct(fs *FaultList, v any, t reflect.Type, path string) {
 	m, ok := v.(map[string]any)
 	if !ok {
-		fs.add(path, "want an object, got %s", kindOf(v))
+		fs.Add(path, "want an object, got %s", kindOf(v))
 		return
 	}
 	known := make(map[string]reflect.Type, t.NumField())
@@ -92,13 +92,13 @@ func shapeStruct(fs *faults, v any, t reflect.Type, path string) {
 		if ft, ok := known[k]; ok {
 			shape(fs, m[k], ft, path+"/"+Escape(k))
 		} else {
-			fs.add(path+"/"+Escape(k), "unknown member: want one of %s", strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+			fs.Add(path+"/"+Escape(k), "unknown member: want one of %s", strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 		}
 	}
 }
 
 // shapeScalar leaves it to encoding/json whether a number or a string fits.
-func shapeScalar(fs *faults, v any, t reflect.Type, path string) {
+func shapeScalar(fs *FaultList, v any, t reflect.Type, path string) {
 	raw, err := json.Marshal(v)
 	if err == nil && v != nil {
 		err = json.Unmarshal(raw, reflect.New(t).Interface())
@@ -106,9 +106,9 @@ func shapeScalar(fs *faults, v any, t reflect.Type, path string) {
 	var te *json.UnmarshalTypeError
 	switch {
 	case v == nil || errors.As(err, &te):
-		fs.add(path, "want %s, got %s", wordOf(t.Kind()), kindOf(v))
+		fs.Add(path, "want %s, got %s", wordOf(t.Kind()), kindOf(v))
 	case err != nil:
-		fs.add(path, "%v", err)
+		fs.Add(path, "%v", err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/signalbox-ml/signalbox/registry/manifest"
 	"github.com/signalbox-ml/signalbox/registry/name"
 )
 
@@ -79,71 +80,71 @@ var (
 // Validate lists everything that is wrong with d as far as its references go. Whether its SQL compiles is for the
 // generator to say.
 func (d Dataset) Validate() error {
-	var fs faults
-	fs.ok(!d.Window.Start.IsZero(), "/window/start", "give the time of the first event")
-	fs.ok(d.Window.Every > 0, "/window/every", "say how often a dataset is due, such as 1d")
-	fs.ok(slices.Contains([]string{"", AvailableRecorded, AvailableAppend}, d.Available), "/available",
+	var fs manifest.FaultList
+	fs.Check(!d.Window.Start.IsZero(), "/window/start", "give the time of the first event")
+	fs.Check(d.Window.Every > 0, "/window/every", "say how often a dataset is due, such as 1d")
+	fs.Check(slices.Contains([]string{"", AvailableRecorded, AvailableAppend}, d.Available), "/available",
 		"want %s or %s", AvailableRecorded, AvailableAppend)
-	fs.ok(len(d.Sources) > 0, "/sources", "name at least one")
+	fs.Check(len(d.Sources) > 0, "/sources", "name at least one")
 	for _, source := range sorted(d.Sources) {
 		d.Sources[source].validate(&fs, source)
 	}
 	_, ok := d.Sources[d.Spine.From]
-	fs.ok(ok, "/spine/from", "%.100q is none of the sources", d.Spine.From)
+	fs.Check(ok, "/spine/from", "%.100q is none of the sources", d.Spine.From)
 	checkSelect(&fs, "/spine", d.Spine.Select)
 	for i, k := range d.Spine.Key {
 		_, ok := d.Spine.Select[k]
-		fs.ok(ok, "/spine/key/"+strconv.Itoa(i), "%.100q is no column of the spine's select", k)
+		fs.Check(ok, "/spine/key/"+strconv.Itoa(i), "%.100q is no column of the spine's select", k)
 	}
 	names := map[string]bool{}
 	for i, f := range d.Features {
 		path := "/features/" + strconv.Itoa(i)
 		d.join(&fs, path, f)
-		fs.ok(f.Maturity == 0, path+"/maturity", "only the label has one")
-		fs.ok(!names[cmp.Or(f.Name, f.From)], path+"/name", "is taken: give each feature of one source its own")
+		fs.Check(f.Maturity == 0, path+"/maturity", "only the label has one")
+		fs.Check(!names[cmp.Or(f.Name, f.From)], path+"/name", "is taken: give each feature of one source its own")
 		names[cmp.Or(f.Name, f.From)] = true
 	}
 	if d.Label == nil {
-		fs.add("/label", "is missing: say what there is to learn")
-		return fs.join()
+		fs.Add("/label", "is missing: say what there is to learn")
+		return fs.Join()
 	}
 	d.join(&fs, "/label", *d.Label)
-	fs.ok(d.Label.MaxAge == 0, "/label/maxAge", "only features have one")
-	return fs.join()
+	fs.Check(d.Label.MaxAge == 0, "/label/maxAge", "only features have one")
+	return fs.Join()
 }
 
-func (s Source) validate(fs *faults, source string) {
+func (s Source) validate(fs *manifest.FaultList, source string) {
 	path := at("/sources", source)
-	fs.ok(identifier.MatchString(source), path, "want a name of letters, digits and underscores")
-	fs.err(path+"/stream", name.Check(s.Stream))
+	fs.Check(identifier.MatchString(source), path, "want a name of letters, digits and underscores")
+	fs.Err(path+"/stream", name.Check(s.Stream))
 	checkType(fs, path+"/type", s.Type)
 	for _, f := range sorted(s.Fields) {
 		path := at(path+"/fields", f)
-		fs.ok(identifier.MatchString(f), path, "want a name of letters, digits and underscores")
-		fs.ok(!slices.Contains(builtin, f), path, "every source has it already")
-		fs.ok(slices.Contains(fieldTypes, s.Fields[f]), path, "type %.100q: want string, integer, number, boolean or timestamp",
+		fs.Check(identifier.MatchString(f), path, "want a name of letters, digits and underscores")
+		fs.Check(!slices.Contains(builtin, f), path, "every source has it already")
+		fs.Check(slices.Contains(fieldTypes, s.Fields[f]), path, "type %.100q: want string, integer, number, boolean or timestamp",
 			s.Fields[f])
 	}
 }
 
 // join checks what a feature or label refers to.
-func (d Dataset) join(fs *faults, path string, j Join) {
+func (d Dataset) join(fs *manifest.FaultList, path string, j Join) {
 	s, ok := d.Sources[j.From]
-	fs.ok(ok, path+"/from", "%.100q is none of the sources", j.From)
+	fs.Check(ok, path+"/from", "%.100q is none of the sources", j.From)
 	checkSelect(fs, path, j.Select)
-	fs.ok(len(j.Match) > 0, path+"/match", "say which field equals which column of the spine")
+	fs.Check(len(j.Match) > 0, path+"/match", "say which field equals which column of the spine")
 	for _, field := range sorted(j.Match) {
 		_, known := s.Fields[field]
-		fs.ok(!ok || known || slices.Contains(builtin, field), at(path+"/match", field), "is no field of the source %s", j.From)
+		fs.Check(!ok || known || slices.Contains(builtin, field), at(path+"/match", field), "is no field of the source %s", j.From)
 		_, known = d.Spine.Select[j.Match[field]]
-		fs.ok(known || j.Match[field] == "event_id", at(path+"/match", field), "%.100q is no column of the spine's select", j.Match[field])
+		fs.Check(known || j.Match[field] == "event_id", at(path+"/match", field), "%.100q is no column of the spine's select", j.Match[field])
 	}
 }
 
-func checkSelect(fs *faults, path string, columns map[string]string) {
-	fs.ok(len(columns) > 0, path+"/select", "name at least one column")
+func checkSelect(fs *manifest.FaultList, path string, columns map[string]string) {
+	fs.Check(len(columns) > 0, path+"/select", "name at least one column")
 	for _, c := range sorted(columns) {
-		fs.ok(identifier.MatchString(c), at(path+"/select", c), "want a name of letters, digits and underscores")
-		fs.ok(columns[c] != "", at(path+"/select", c), "want an SQL expression over the source's fields")
+		fs.Check(identifier.MatchString(c), at(path+"/select", c), "want a name of letters, digits and underscores")
+		fs.Check(columns[c] != "", at(path+"/select", c), "want an SQL expression over the source's fields")
 	}
 }

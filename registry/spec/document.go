@@ -76,10 +76,10 @@ func Check(d Document) (any, error) { return check(d, true) }
 
 // check takes workflow files that are still to be read where complete is false.
 func check(d Document, complete bool) (any, error) {
-	var fs faults
-	fs.ok(d.APIVersion == APIVersion, "/apiVersion", "want %s", APIVersion)
+	var fs manifest.FaultList
+	fs.Check(d.APIVersion == APIVersion, "/apiVersion", "want %s", APIVersion)
 	if err := name.Check(d.Metadata.Name); err != nil {
-		fs.add("/metadata/name", "%v", err)
+		fs.Add("/metadata/name", "%v", err)
 	}
 	v, err := Decode(d)
 	if err == nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/signalbox-ml/signalbox/registry/manifest"
 	"github.com/signalbox-ml/signalbox/registry/name"
 )
 
@@ -65,51 +66,51 @@ type Train struct {
 
 // ReadTrain reads and validates the member train of a training request. Paths in its error start at the member.
 func ReadTrain(b json.RawMessage) (Train, error) {
-	var fs faults
+	var fs manifest.FaultList
 	var t Train
 	if !isObject(b) {
-		fs.add("", "want an object with workflow_name, classifier_features and label")
-		return Train{}, fs.join()
+		fs.Add("", "want an object with workflow_name, classifier_features and label")
+		return Train{}, fs.Join()
 	}
 	// Unlike everywhere else unknown members are the point, so this decoder is not the strict one.
 	if err := json.Unmarshal(b, &t); err != nil {
-		fs.add("", "%v", err)
-		return Train{}, fs.join()
+		fs.Add("", "%v", err)
+		return Train{}, fs.Join()
 	}
-	fs.ok(t.WorkflowName != "", "/workflow_name", "name a workflow")
-	fs.ok(len(t.ClassifierFeatures) > 0, "/classifier_features", "name at least one column")
+	fs.Check(t.WorkflowName != "", "/workflow_name", "name a workflow")
+	fs.Check(len(t.ClassifierFeatures) > 0, "/classifier_features", "name at least one column")
 	for i, f := range t.ClassifierFeatures {
 		path := "/classifier_features/" + strconv.Itoa(i)
-		fs.ok(f != "", path, "is empty")
-		fs.ok(slices.Index(t.ClassifierFeatures, f) == i, path, "%.100q is there twice", f)
-		fs.ok(f != t.Label, path, "is the label")
+		fs.Check(f != "", path, "is empty")
+		fs.Check(slices.Index(t.ClassifierFeatures, f) == i, path, "%.100q is there twice", f)
+		fs.Check(f != t.Label, path, "is the label")
 	}
-	fs.ok(t.Label != "", "/label", "name the column that is learned")
-	return t, fs.join()
+	fs.Check(t.Label != "", "/label", "name the column that is learned")
+	return t, fs.Join()
 }
 
 // Validate lists everything that is wrong with m.
 func (m Model) Validate() error {
-	var fs faults
-	fs.ok(m.Owner != "", "/owner", "say who answers for the model")
-	fs.ok(m.Project != "", "/project", "say which project it belongs to")
+	var fs manifest.FaultList
+	fs.Check(m.Owner != "", "/owner", "say who answers for the model")
+	fs.Check(m.Project != "", "/project", "say which project it belongs to")
 	if m.Dataset != "" {
-		fs.err("/dataset", name.Check(m.Dataset))
+		fs.Err("/dataset", name.Check(m.Dataset))
 	}
-	fs.ok(m.Data == nil || isObject(m.Data), "/data", "want an object, such as holdout_sampling and filters")
+	fs.Check(m.Data == nil || isObject(m.Data), "/data", "want an object, such as holdout_sampling and filters")
 	t, err := ReadTrain(m.Train)
-	fs.nested("/train", err)
+	fs.Nested("/train", err)
 	e := m.Evaluation
-	fs.err("/evaluation/tag", name.Check(e.Tag))
-	fs.ok(slices.Contains([]string{MetricAUC, MetricLogLoss, MetricBrier}, e.Metric), "/evaluation/metric",
+	fs.Err("/evaluation/tag", name.Check(e.Tag))
+	fs.Check(slices.Contains([]string{MetricAUC, MetricLogLoss, MetricBrier}, e.Metric), "/evaluation/metric",
 		"want %s, %s or %s", MetricAUC, MetricLogLoss, MetricBrier)
-	fs.ok(e.MinRows >= 0, "/evaluation/minRows", "is negative")
-	fs.ok(e.MinGain >= 0 && !math.IsInf(e.MinGain, 1), "/evaluation/minGain", "is negative")
-	fs.ok(e.Baseline == "" || slices.Contains(t.ClassifierFeatures, e.Baseline), "/evaluation/baseline",
+	fs.Check(e.MinRows >= 0, "/evaluation/minRows", "is negative")
+	fs.Check(e.MinGain >= 0 && !math.IsInf(e.MinGain, 1), "/evaluation/minGain", "is negative")
+	fs.Check(e.Baseline == "" || slices.Contains(t.ClassifierFeatures, e.Baseline), "/evaluation/baseline",
 		"%.100q is none of the classifier_features", e.Baseline)
 	for i, s := range e.Slices {
-		fs.ok(slices.Contains(t.ClassifierFeatures, s), "/evaluation/slices/"+strconv.Itoa(i),
+		fs.Check(slices.Contains(t.ClassifierFeatures, s), "/evaluation/slices/"+strconv.Itoa(i),
 			"%.100q is none of the classifier_features", s)
 	}
-	return fs.join()
+	return fs.Join()
 }

@@ -81,7 +81,7 @@ func isEmpty(n *yaml.Node) bool {
 func parseOne(n int, root *yaml.Node) (Document, error) {
 	c := converter{lines: map[string]int{}}
 	v := c.value(root.Content[0], "")
-	err := c.faults.join()
+	err := c.faults.Join()
 	var d Document
 	if err == nil {
 		var b []byte

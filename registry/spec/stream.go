@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/signalbox-ml/signalbox/events"
+	"github.com/signalbox-ml/signalbox/registry/manifest"
 )
 
 // Stream declares a topic and what may be published to it.
@@ -34,23 +35,23 @@ const maxPartitions = 1000
 
 // Validate lists everything that is wrong with s. Whether schemas compile is for others to say.
 func (s Stream) Validate() error {
-	var fs faults
-	fs.ok(s.Partitions >= 0 && s.Partitions <= maxPartitions, "/partitions", "want 1 to %d, or none for 4", maxPartitions)
-	fs.ok(len(s.Types) > 0, "/types", "name at least one CloudEvents type")
+	var fs manifest.FaultList
+	fs.Check(s.Partitions >= 0 && s.Partitions <= maxPartitions, "/partitions", "want 1 to %d, or none for 4", maxPartitions)
+	fs.Check(len(s.Types) > 0, "/types", "name at least one CloudEvents type")
 	for _, typ := range sorted(s.Types) {
 		path := at("/types", typ)
-		fs.ok(!events.IsLifecycle(typ), path, "the type is reserved for Signalbox itself")
+		fs.Check(!events.IsLifecycle(typ), path, "the type is reserved for Signalbox itself")
 		checkType(&fs, path, typ)
-		fs.ok(isObject(s.Types[typ].Schema), path+"/schema", "want a JSON Schema, an object")
+		fs.Check(isObject(s.Types[typ].Schema), path+"/schema", "want a JSON Schema, an object")
 	}
-	return fs.join()
+	return fs.Join()
 }
 
 // checkType checks a CloudEvents type: it becomes a header, a directory name and a label.
-func checkType(fs *faults, path, typ string) {
+func checkType(fs *manifest.FaultList, path, typ string) {
 	bad := strings.IndexFunc(typ, func(r rune) bool {
 		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-", r))
 	})
-	fs.ok(typ != "" && len(typ) <= 128 && bad < 0, path,
+	fs.Check(typ != "" && len(typ) <= 128 && bad < 0, path,
 		"%.128q: want 1 to 128 letters, digits, dots, dashes and underscores, such as com.example.order.paid", typ)
 }

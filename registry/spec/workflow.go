@@ -3,6 +3,8 @@ package spec
 import (
 	"regexp"
 	"strings"
+
+	"github.com/signalbox-ml/signalbox/registry/manifest"
 )
 
 // Workflow is the code that trains: Python files and the class among them.
@@ -39,28 +41,28 @@ func (w Workflow) Class() string {
 func (w Workflow) Validate() error { return w.validate(true) }
 
 func (w Workflow) validate(complete bool) error {
-	var fs faults
+	var fs manifest.FaultList
 	if entrypoint.MatchString(w.Entrypoint) {
 		module, _, _ := strings.Cut(w.Entrypoint, ":")
 		_, ok := w.Files[module+".py"]
-		fs.ok(ok, "/entrypoint", "there is no file %s.py", module)
+		fs.Check(ok, "/entrypoint", "there is no file %s.py", module)
 	} else {
-		fs.add("/entrypoint", "%.100q: want <module>:<class>, such as delay:FlightDelay", w.Entrypoint)
+		fs.Add("/entrypoint", "%.100q: want <module>:<class>, such as delay:FlightDelay", w.Entrypoint)
 	}
-	fs.ok(len(w.Files) > 0 && len(w.Files) <= maxWorkflowFiles, "/files", "want 1 to %d files", maxWorkflowFiles)
+	fs.Check(len(w.Files) > 0 && len(w.Files) <= maxWorkflowFiles, "/files", "want 1 to %d files", maxWorkflowFiles)
 	total := 0
 	for _, file := range sorted(w.Files) {
 		f, path := w.Files[file], at("/files", file)
 		total += len(f.Content)
-		fs.ok(len(file) <= 128 && sourceFile.MatchString(file), path, "want the plain name of a Python file, such as delay.py")
+		fs.Check(len(file) <= 128 && sourceFile.MatchString(file), path, "want the plain name of a Python file, such as delay.py")
 		switch {
 		case complete:
-			fs.ok(f.File == "", path+"/file", "a server reads no files: send the content")
-			fs.ok(f.Content != "", path+"/content", "is missing")
+			fs.Check(f.File == "", path+"/file", "a server reads no files: send the content")
+			fs.Check(f.Content != "", path+"/content", "is missing")
 		default:
-			fs.ok((f.File == "") != (f.Content == ""), path, "want either file or content")
+			fs.Check((f.File == "") != (f.Content == ""), path, "want either file or content")
 		}
 	}
-	fs.ok(total <= maxWorkflow, "/files", "%d bytes in all: at most %d are allowed", total, maxWorkflow)
-	return fs.join()
+	fs.Check(total <= maxWorkflow, "/files", "%d bytes in all: at most %d are allowed", total, maxWorkflow)
+	return fs.Join()
 }

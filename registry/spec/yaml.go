@@ -7,12 +7,14 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/signalbox-ml/signalbox/registry/manifest"
 )
 
 // converter turns YAML nodes into what JSON can say, and notes the line of every member.
 type converter struct {
 	lines  map[string]int // JSON pointer: line
-	faults faults
+	faults manifest.FaultList
 }
 
 // line returns the line of the member at path, or of the nearest one around it.
@@ -34,7 +36,7 @@ func (c *converter) value(n *yaml.Node, path string) any {
 		c.lines[path] = n.Line
 	}
 	if n.Anchor != "" || n.Kind == yaml.AliasNode {
-		c.faults.add(path, "anchors and aliases are not supported: write the value out")
+		c.faults.Add(path, "anchors and aliases are not supported: write the value out")
 		return nil
 	}
 	switch n.Kind {
@@ -56,13 +58,13 @@ func (c *converter) mapping(n *yaml.Node, path string) any {
 		k := n.Content[i]
 		member := at(path, k.Value)
 		if k.Kind != yaml.ScalarNode || k.Tag == "!!merge" {
-			c.faults.add(path, "a member's name must be plain text")
+			c.faults.Add(path, "a member's name must be plain text")
 			continue
 		}
 		_, twice := out[k.Value]
 		c.lines[member] = k.Line
 		if twice {
-			c.faults.add(member, "is there twice")
+			c.faults.Add(member, "is there twice")
 			continue
 		}
 		out[k.Value] = c.value(n.Content[i+1], member)
@@ -78,21 +80,21 @@ func (c *converter) scalar(n *yaml.Node, path string) any {
 		return nil
 	case "!!bool":
 		var b bool
-		c.faults.err(path, n.Decode(&b))
+		c.faults.Err(path, n.Decode(&b))
 		return b
 	case "!!int":
 		var i int64
-		c.faults.err(path, n.Decode(&i))
+		c.faults.Err(path, n.Decode(&i))
 		return i
 	case "!!float":
 		var f float64
-		c.faults.err(path, n.Decode(&f))
+		c.faults.Err(path, n.Decode(&f))
 		if math.IsInf(f, 0) || math.IsNaN(f) {
-			c.faults.add(path, "JSON has no number %s", n.Value)
+			c.faults.Add(path, "JSON has no number %s", n.Value)
 			return nil
 		}
 		return json.Number(strconv.FormatFloat(f, 'g', -1, 64))
 	}
-	c.faults.add(path, "YAML tag %s is not supported", n.Tag)
+	c.faults.Add(path, "YAML tag %s is not supported", n.Tag)
 	return nil
 }

@@ -22,7 +22,7 @@ func (s *Server) missingBlobs(w http.ResponseWriter, r *http.Request) error {
 	if _, err := opOf(r); err != nil {
 		return err
 	}
-	body, err := readBody[struct {
+	body, err := httpapi.ReadJSON[struct {
 		Blobs []cas.Descriptor `json:"blobs"`
 	}](r, maxBlobList)
 	if err != nil {
@@ -55,8 +55,8 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if holdsNUL(b) {
-		return badText()
+	if httpapi.HoldsNUL(b) {
+		return httpapi.BadText()
 	}
 	p, created, err := s.reg.PublishPackage(r.Context(), id, b, model, run)
 	if err != nil {

@@ -1,16 +1,12 @@
 package registryapi
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/signalbox-ml/signalbox/registry/cas"
 	"github.com/signalbox-ml/signalbox/services/internal/auth"
@@ -24,45 +20,6 @@ const (
 	maxListed            = 1000
 )
 
-// badText is for text that PostgreSQL does not have, which would come back as a fault of ours.
-func badText() error {
-	return httpapi.Fault(http.StatusBadRequest, "bad_text", "the request holds U+0000 or bytes that are not UTF-8, which no text here may: leave them out")
-}
-
-// storable reports whether a text that did not come in JSON can be kept and asked for.
-func storable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
-
-// readBody reads a JSON body of at most limit bytes without unknown members and without U+0000 in any text.
-func readBody[T any](r *http.Request, limit int64) (T, error) {
-	var v T
-	b, err := httpapi.ReadBody(r, limit)
-	if err != nil {
-		return v, err
-	}
-	if holdsNUL(b) {
-		return v, badText()
-	}
-	r.Body = io.NopCloser(bytes.NewReader(b))
-	return v, httpapi.ReadJSON(r, limit, &v)
-}
-
-// holdsNUL reports whether a string of a JSON text holds U+0000, however it is spelled. What is no JSON is for the
-// decoder to refuse.
-func holdsNUL(b []byte) bool {
-	if !bytes.Contains(b, []byte(`\u0000`)) {
-		return false
-	}
-	for d := json.NewDecoder(bytes.NewReader(b)); ; {
-		tok, err := d.Token()
-		if err != nil {
-			return false
-		}
-		if text, ok := tok.(string); ok && strings.ContainsRune(text, 0) {
-			return true
-		}
-	}
-}
-
 // query is the query of a request, of known names: a misspelt dry-run must not become an apply.
 func query(r *http.Request, names ...string) (url.Values, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
@@ -70,8 +27,8 @@ func query(r *http.Request, names ...string) (url.Values, error) {
 		return nil, badQuery("the query is malformed: percent-encode its values")
 	}
 	for name, values := range q {
-		if !storable(name) || !storable(strings.Join(values, "")) {
-			return nil, badText()
+		if !httpapi.Storable(name) || !httpapi.Storable(strings.Join(values, "")) {
+			return nil, httpapi.BadText()
 		}
 		if !slices.Contains(names, name) {
 			return nil, badQuery("unknown parameter " + strconv.Quote(clip(name)) + ": want one of " + strings.Join(names, ", "))
@@ -144,8 +101,8 @@ func digestOf(r *http.Request, name string) (cas.Digest, error) {
 // opOf is the identity of a change: the same Idempotency-Key of the same caller is the same change. "" without a key.
 func opOf(r *http.Request) (string, error) {
 	key := r.Header.Get(headerIdempotencyKey)
-	if !storable(key) {
-		return "", badText()
+	if !httpapi.Storable(key) {
+		return "", httpapi.BadText()
 	}
 	if len(key) > maxIdempotencyKey {
 		return "", httpapi.Faultf(http.StatusBadRequest, "bad_idempotency_key", "%s has more than %d bytes", headerIdempotencyKey, maxIdempotencyKey)

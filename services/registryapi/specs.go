@@ -29,7 +29,7 @@ func (s *Server) apply(w http.ResponseWriter, r *http.Request) error {
 	if _, err := opOf(r); err != nil { // repeating it changes nothing, with a key or without
 		return err
 	}
-	body, err := readBody[remote.Apply](r, maxApply)
+	body, err := httpapi.ReadJSON[remote.Apply](r, maxApply)
 	if err != nil {
 		return err
 	}

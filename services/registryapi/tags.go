@@ -105,7 +105,7 @@ func (s *Server) moveTag(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := readBody[remote.Move](r, maxMove)
+	body, err := httpapi.ReadJSON[remote.Move](r, maxMove)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (s *Server) rollback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := readBody[remote.Rollback](r, maxMove)
+	body, err := httpapi.ReadJSON[remote.Rollback](r, maxMove)
 	if err != nil {
 		return err
 	}

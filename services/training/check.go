@@ -14,12 +14,12 @@ import (
 // check lists everything that is wrong with a training request. Errors of what it looks up are returned as they are;
 // everything else is registry.ErrInvalid. Unknown members at the top, in train and in custom_params are the workflow's.
 func (s *Server) check(ctx context.Context, body []byte) error {
-	var fs faults
+	var fs manifest.FaultList
 	q := readObject(&fs, "", body)
 	if model := q.text(&fs, "model_name"); !q.has("model_name") {
-		fs.add("/model_name", "is missing")
+		fs.Add("/model_name", "is missing")
 	} else if _, err := registry.ParseModelName(model); err != nil {
-		fs.add("/model_name", "%v", err)
+		fs.Add("/model_name", "%v", err)
 	}
 	for _, name := range []string{"model_description", "owner", "project", "trainer"} {
 		q.text(&fs, name)
@@ -28,7 +28,7 @@ func (s *Server) check(ctx context.Context, body []byte) error {
 		oneOf(&fs, "/compute_resource", class, s.cfg.ComputeClasses)
 	}
 	data, ok := q.child(&fs, "data")
-	fs.check(ok, "/data", "is missing: say what to train on")
+	fs.Check(ok, "/data", "is missing: say what to train on")
 	cols, err := s.checkFeatures(ctx, &fs, data)
 	if err != nil {
 		return err
@@ -40,25 +40,25 @@ func (s *Server) check(ctx context.Context, body []byte) error {
 	if err := s.checkTrain(ctx, &fs, q, cols); err != nil {
 		return err
 	}
-	return fs.join()
+	return fs.Join()
 }
 
 // checkTrain checks the member train and that its workflow and its columns exist.
-func (s *Server) checkTrain(ctx context.Context, fs *faults, q object, cols columns) error {
+func (s *Server) checkTrain(ctx context.Context, fs *manifest.FaultList, q object, cols columns) error {
 	train, ok := q.child(fs, "train")
 	if !ok {
-		fs.add("/train", "is missing: say which workflow trains")
+		fs.Add("/train", "is missing: say which workflow trains")
 		return nil
 	}
 	train.child(fs, "custom_params")
 	t, err := spec.ReadTrain(q.members["train"])
 	for _, f := range manifest.Faults(err) {
-		fs.add("/train"+f.Path, "%s", f.Problem)
+		fs.Add("/train"+f.Path, "%s", f.Problem)
 	}
 	for i, name := range t.ClassifierFeatures {
 		at := "/train/classifier_features/" + strconv.Itoa(i)
 		cols.want(fs, at, name)
-		fs.check(cols.types[name] != manifest.Timestamp, at, "%.100q is a time, which no model takes: derive a number from it", name)
+		fs.Check(cols.types[name] != manifest.Timestamp, at, "%.100q is a time, which no model takes: derive a number from it", name)
 	}
 	cols.want(fs, "/train/label", t.Label)
 	if t.WorkflowName == "" {
@@ -67,7 +67,7 @@ func (s *Server) checkTrain(ctx context.Context, fs *faults, q object, cols colu
 	_, _, err = s.cfg.Declared.FindWorkflow(ctx, t.WorkflowName)
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
-		fs.add("/train/workflow_name", "there is no workflow %.100q: apply it first", t.WorkflowName)
+		fs.Add("/train/workflow_name", "there is no workflow %.100q: apply it first", t.WorkflowName)
 	case errors.Is(err, registry.ErrInvalid):
 		*fs = append(*fs, err)
 	case err != nil:
@@ -94,11 +94,11 @@ func predicateNames() []string {
 	return []string{"Eq", "NotEq", "Gt", "GtEq", "Lt", "LtEq", "IsIn", "NotIn", "IsNull", "NotNull"}
 }
 
-func checkFilters(fs *faults, data object, cols columns) {
+func checkFilters(fs *manifest.FaultList, data object, cols columns) {
 	for _, f := range data.children(fs, "filters") {
 		f.known(fs, "feature_name", "predicate", "feature_value")
 		name := f.text(fs, "feature_name")
-		fs.check(name != "", f.pointer("feature_name"), "is missing")
+		fs.Check(name != "", f.pointer("feature_name"), "is missing")
 		cols.want(fs, f.pointer("feature_name"), name)
 		predicate := f.text(fs, "predicate")
 		if !oneOf(fs, f.pointer("predicate"), predicate, predicateNames()) {
@@ -106,7 +106,7 @@ func checkFilters(fs *faults, data object, cols columns) {
 		}
 		value, there := f.child(fs, "feature_value")
 		form := predicates()[predicate]
-		fs.check(there || form == noValue, value.at, "is missing: %s compares with something", predicate)
+		fs.Check(there || form == noValue, value.at, "is missing: %s compares with something", predicate)
 		if there {
 			checkValue(fs, value, predicate, form)
 		}
@@ -114,7 +114,7 @@ func checkFilters(fs *faults, data object, cols columns) {
 }
 
 // checkValue checks the typed union that a filter compares with.
-func checkValue(fs *faults, value object, predicate string, form int) {
+func checkValue(fs *manifest.FaultList, value object, predicate string, form int) {
 	value.known(fs, "string_val", "float_val", "int_val", "bool_val", "date_val", "string_vals", "float_vals", "int_vals")
 	given := 0
 	for name := range value.members {
@@ -123,7 +123,7 @@ func checkValue(fs *faults, value object, predicate string, form int) {
 		}
 		given++
 		many := strings.HasSuffix(name, "_vals")
-		fs.check(form == noValue || many == (form == manyValues), value.pointer(name), "%s does not take %s", predicate, name)
+		fs.Check(form == noValue || many == (form == manyValues), value.pointer(name), "%s does not take %s", predicate, name)
 		switch name {
 		case "string_val":
 			value.text(fs, name)
@@ -143,5 +143,5 @@ func checkValue(fs *faults, value object, predicate string, form int) {
 			member[[]int64](fs, value, name, "an array of integers")
 		}
 	}
-	fs.check(form == noValue || given == 1, value.at, "want exactly one value, got %d", given)
+	fs.Check(form == noValue || given == 1, value.at, "want exactly one value, got %d", given)
 }

@@ -22,20 +22,20 @@ type columns struct {
 }
 
 // want faults a column that certainly is not there. The empty name is no column to want.
-func (c columns) want(fs *faults, at, column string) {
+func (c columns) want(fs *manifest.FaultList, at, column string) {
 	if _, ok := c.types[column]; !ok && c.complete && column != "" {
-		fs.add(at, "there is no column %.100q in data.features", column)
+		fs.Add(at, "there is no column %.100q in data.features", column)
 	}
 }
 
 // checkFeatures checks where the data comes from and returns its columns.
-func (s *Server) checkFeatures(ctx context.Context, fs *faults, data object) (columns, error) {
+func (s *Server) checkFeatures(ctx context.Context, fs *manifest.FaultList, data object) (columns, error) {
 	cols := columns{complete: true, types: map[string]string{}}
 	features := data.children(fs, "features")
 	if len(features) == 0 {
 		cols.complete = false
 		if list := data.members["features"]; data.members != nil && (!data.has("features") || kind(list) == "an array") {
-			fs.add(data.pointer("features"), "name at least one source: a dataset or a path")
+			fs.Add(data.pointer("features"), "name at least one source: a dataset or a path")
 		}
 	}
 	for _, f := range features {
@@ -44,7 +44,7 @@ func (s *Server) checkFeatures(ctx context.Context, fs *faults, data object) (co
 		path, dataset := f.text(fs, "path"), f.text(fs, "dataset")
 		switch {
 		case path != "" && dataset != "":
-			fs.add(f.at, "has both a path and a dataset: want one of them")
+			fs.Add(f.at, "has both a path and a dataset: want one of them")
 			cols.complete = false
 		case dataset != "":
 			if err := s.checkDataset(ctx, fs, f, dataset, names, &cols); err != nil {
@@ -56,7 +56,7 @@ func (s *Server) checkFeatures(ctx context.Context, fs *faults, data object) (co
 				return cols, err
 			}
 		default:
-			fs.add(f.at, "want a dataset or a path")
+			fs.Add(f.at, "want a dataset or a path")
 			cols.complete = false
 		}
 	}
@@ -64,7 +64,7 @@ func (s *Server) checkFeatures(ctx context.Context, fs *faults, data object) (co
 }
 
 // checkDataset finds a dataset and adds its columns, or those of them that are asked for.
-func (s *Server) checkDataset(ctx context.Context, fs *faults, f object, ref string, names []string, cols *columns) error {
+func (s *Server) checkDataset(ctx context.Context, fs *manifest.FaultList, f object, ref string, names []string, cols *columns) error {
 	at := f.pointer("dataset")
 	id, err := s.resolve(ctx, ref)
 	if err == nil {
@@ -77,16 +77,16 @@ func (s *Server) checkDataset(ctx context.Context, fs *faults, f object, ref str
 	cols.complete = false
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
-		fs.add(at, "there is no dataset %.100q", ref)
+		fs.Add(at, "there is no dataset %.100q", ref)
 	case errors.Is(err, cas.ErrBadDigest), errors.Is(err, name.ErrBad):
-		fs.add(at, "%.100q: want a digest, or <name>@latest", ref)
+		fs.Add(at, "%.100q: want a digest, or <name>@latest", ref)
 	default:
 		return err
 	}
 	return nil
 }
 
-func addColumns(fs *faults, f object, m manifest.Dataset, names []string, cols *columns) {
+func addColumns(fs *manifest.FaultList, f object, m manifest.Dataset, names []string, cols *columns) {
 	have := map[string]string{}
 	for _, c := range m.Columns {
 		have[c.Name] = c.Type
@@ -96,7 +96,7 @@ func addColumns(fs *faults, f object, m manifest.Dataset, names []string, cols *
 	}
 	for i, n := range names {
 		typ, ok := have[n]
-		fs.check(ok, f.pointer("names")+"/"+strconv.Itoa(i), "dataset %s has no column %.100q", m.Name, n)
+		fs.Check(ok, f.pointer("names")+"/"+strconv.Itoa(i), "dataset %s has no column %.100q", m.Name, n)
 		if ok {
 			cols.types[n] = typ
 		}
@@ -124,12 +124,12 @@ func (s *Server) resolve(ctx context.Context, ref string) (cas.Digest, error) {
 
 // checkPath checks that a path is in the one place that requests may read from, and that there is something. Nothing that
 // a caller names is ever dialled.
-func (s *Server) checkPath(ctx context.Context, fs *faults, at, path string) error {
+func (s *Server) checkPath(ctx context.Context, fs *manifest.FaultList, at, path string) error {
 	base := "s3://" + s.cfg.BucketName + "/"
 	key, ok := strings.CutPrefix(path, base)
 	key = strings.TrimSuffix(key, "/")
 	if !ok || !strings.HasPrefix(key, train.DataPrefix) || bucket.CheckKey(key) != nil {
-		fs.add(at, "paths are read from the configured store only: want %s%s...", base, train.DataPrefix)
+		fs.Add(at, "paths are read from the configured store only: want %s%s...", base, train.DataPrefix)
 		return nil
 	}
 	_, err := s.cfg.Bucket.Stat(ctx, key)
@@ -144,6 +144,6 @@ func (s *Server) checkPath(ctx context.Context, fs *faults, at, path string) err
 			return nil
 		}
 	}
-	fs.add(at, "there is no Parquet file at this path")
+	fs.Add(at, "there is no Parquet file at this path")
 	return nil
 }

@@ -3,8 +3,6 @@ package training
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -13,21 +11,6 @@ import (
 	"github.com/signalbox-ml/signalbox/registry/manifest"
 )
 
-// faults collects everything that is wrong with a request, so that it can be mended in one go.
-type faults []error
-
-func (fs *faults) add(pointer, format string, args ...any) {
-	*fs = append(*fs, &manifest.Fault{Path: pointer, Problem: fmt.Sprintf(format, args...)})
-}
-
-func (fs *faults) check(ok bool, pointer, format string, args ...any) {
-	if !ok {
-		fs.add(pointer, format, args...)
-	}
-}
-
-func (fs *faults) join() error { return errors.Join(*fs...) }
-
 // object is a JSON object whose members are read one by one, so that one that is wrong hides no other.
 type object struct {
 	at      string
@@ -35,14 +18,14 @@ type object struct {
 }
 
 // readObject reads an object; the zero object, which has no members, where it is none.
-func readObject(fs *faults, at string, b json.RawMessage) object {
+func readObject(fs *manifest.FaultList, at string, b json.RawMessage) object {
 	o := object{at: at}
 	if kind(b) != "an object" {
-		fs.add(at, "want an object, got %s", kind(b))
+		fs.Add(at, "want an object, got %s", kind(b))
 		return o
 	}
 	if err := json.Unmarshal(b, &o.members); err != nil {
-		fs.add(at, "%v", err)
+		fs.Add(at, "%v", err)
 	}
 	return o
 }
@@ -56,7 +39,7 @@ func (o object) has(name string) bool {
 func (o object) pointer(name string) string { return o.at + "/" + manifest.Escape(name) }
 
 // child reads a member that is an object, if it is there.
-func (o object) child(fs *faults, name string) (object, bool) {
+func (o object) child(fs *manifest.FaultList, name string) (object, bool) {
 	if !o.has(name) {
 		return object{at: o.pointer(name)}, false
 	}
@@ -64,7 +47,7 @@ func (o object) child(fs *faults, name string) (object, bool) {
 }
 
 // children reads a member that is an array of objects, if it is there.
-func (o object) children(fs *faults, name string) []object {
+func (o object) children(fs *manifest.FaultList, name string) []object {
 	var out []object
 	for i, b := range member[[]json.RawMessage](fs, o, name, "an array") {
 		out = append(out, readObject(fs, o.pointer(name)+"/"+strconv.Itoa(i), b))
@@ -73,16 +56,18 @@ func (o object) children(fs *faults, name string) []object {
 }
 
 // text reads a member that is a string; "" where it is not there.
-func (o object) text(fs *faults, name string) string { return member[string](fs, o, name, "a string") }
+func (o object) text(fs *manifest.FaultList, name string) string {
+	return member[string](fs, o, name, "a string")
+}
 
 // member reads a member, if it is there, in the form that what names.
-func member[T any](fs *faults, o object, name, what string) T {
+func member[T any](fs *manifest.FaultList, o object, name, what string) T {
 	var v T
 	if !o.has(name) {
 		return v
 	}
 	if err := json.Unmarshal(o.members[name], &v); err != nil {
-		fs.add(o.pointer(name), "want %s, got %s", what, kind(o.members[name]))
+		fs.Add(o.pointer(name), "want %s, got %s", what, kind(o.members[name]))
 		var zero T
 		return zero
 	}
@@ -90,16 +75,16 @@ func member[T any](fs *faults, o object, name, what string) T {
 }
 
 // oneOf checks that a text is among those that are known.
-func oneOf(fs *faults, at, text string, known []string) bool {
+func oneOf(fs *manifest.FaultList, at, text string, known []string) bool {
 	ok := slices.Contains(known, text)
-	fs.check(ok, at, "%.100q: want one of %s", text, strings.Join(known, ", "))
+	fs.Check(ok, at, "%.100q: want one of %s", text, strings.Join(known, ", "))
 	return ok
 }
 
 // known refuses members that would be ignored: a misspelt option must not become a silent default.
-func (o object) known(fs *faults, names ...string) {
+func (o object) known(fs *manifest.FaultList, names ...string) {
 	for _, name := range slices.Sorted(maps.Keys(o.members)) {
-		fs.check(slices.Contains(names, name), o.pointer(name), "unknown member: want one of %s", strings.Join(names, ", "))
+		fs.Check(slices.Contains(names, name), o.pointer(name), "unknown member: want one of %s", strings.Join(names, ", "))
 	}
 }
 

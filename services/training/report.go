@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/signalbox-ml/signalbox/consumers/train"
@@ -14,6 +16,7 @@ import (
 	"github.com/signalbox-ml/signalbox/registry"
 	"github.com/signalbox-ml/signalbox/registry/bucket"
 	"github.com/signalbox-ml/signalbox/registry/cas"
+	"github.com/signalbox-ml/signalbox/registry/manifest"
 	"github.com/signalbox-ml/signalbox/services/internal/auth"
 	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
 )
@@ -57,7 +60,7 @@ type step struct {
 }
 
 func (s *Server) progress(w http.ResponseWriter, r *http.Request, id registry.RunID) error {
-	body, err := readBody[struct {
+	body, err := httpapi.ReadJSON[struct {
 		Attempt int                `json:"attempt"`
 		Step    string             `json:"step"`
 		Seconds *float64           `json:"seconds"` // once the step has ended
@@ -70,7 +73,7 @@ func (s *Server) progress(w http.ResponseWriter, r *http.Request, id registry.Ru
 		return err
 	}
 	if !slices.Contains(train.Steps(), body.Step) {
-		return httpapi.Faultf(http.StatusUnprocessableEntity, "invalid", "/step: want one of %s", strings.Join(train.Steps(), ", "))
+		return refuse(&manifest.Fault{Path: "/step", Problem: "want one of " + strings.Join(train.Steps(), ", ")})
 	}
 	if err := s.begun(r.Context(), id, body.Attempt); err != nil {
 		return err
@@ -107,7 +110,7 @@ func (s *Server) artifacts(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := readBody[struct {
+	body, err := httpapi.ReadJSON[struct {
 		Attempt   int                 `json:"attempt"`
 		Artifacts []registry.Artifact `json:"artifacts"`
 	}](r, maxReport)
@@ -117,9 +120,10 @@ func (s *Server) artifacts(w http.ResponseWriter, r *http.Request) error {
 	if err := reporter(r, id, body.Attempt); err != nil {
 		return err
 	}
-	for _, a := range body.Artifacts {
+	for i, a := range body.Artifacts {
 		if a.Name == registry.ArtifactLogs || strings.HasSuffix(a.Name, ".d") {
-			return httpapi.Faultf(http.StatusUnprocessableEntity, "invalid", "%.100q: this name is taken by the log and the steps of every run", a.Name)
+			at := "/artifacts/" + strconv.Itoa(i) + "/name"
+			return refuse(&manifest.Fault{Path: at, Problem: fmt.Sprintf("%.100q is taken by the log and the steps of every run", a.Name)})
 		}
 	}
 	if err := s.begun(r.Context(), id, body.Attempt); err != nil {
@@ -133,7 +137,7 @@ func (s *Server) artifacts(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) complete(w http.ResponseWriter, r *http.Request, id registry.RunID) error {
-	body, err := readBody[struct {
+	body, err := httpapi.ReadJSON[struct {
 		Attempt   int               `json:"attempt"`
 		Package   cas.Digest        `json:"package"`
 		Artifacts map[string]string `json:"artifacts"`
@@ -156,7 +160,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, id registry.Ru
 
 // fail ends the attempt: for good, or with another one behind it where the job thinks that this may help.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, id registry.RunID) error {
-	body, err := readBody[struct {
+	body, err := httpapi.ReadJSON[struct {
 		Attempt   int               `json:"attempt"`
 		Exception events.Exception  `json:"exception"`
 		Artifacts map[string]string `json:"artifacts"`
@@ -168,7 +172,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, id registry.RunID)
 		return err
 	}
 	if body.Exception.Type == "" {
-		return httpapi.Fault(http.StatusUnprocessableEntity, "invalid", "/exception/type: is missing")
+		return refuse(&manifest.Fault{Path: "/exception/type", Problem: "is missing"})
 	}
 	var run registry.Run
 	if body.Exception.Retryable && body.Attempt < s.cfg.MaxAttempts {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/signalbox-ml/signalbox/registry"
+	"github.com/signalbox-ml/signalbox/registry/manifest"
 	"github.com/signalbox-ml/signalbox/services/internal/auth"
 	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
 )
@@ -38,12 +39,12 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
-	var fs faults
+	var fs manifest.FaultList
 	q := r.URL.Query()
 	f := registry.RunFilter{Model: registry.ModelName(q.Get("model"))}
 	if f.Model != "" {
 		if _, err := registry.ParseModelName(string(f.Model)); err != nil {
-			fs.add("model", "%v", err)
+			fs.Add("model", "%v", err)
 		}
 	}
 	for _, state := range strings.FieldsFunc(q.Get("state"), func(r rune) bool { return r == ',' }) {
@@ -53,10 +54,10 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	if text := q.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
-		fs.check(err == nil && n >= 1 && n <= maxListed, "limit", "%.20q: want 1 to %d", text, maxListed)
+		fs.Check(err == nil && n >= 1 && n <= maxListed, "limit", "%.20q: want 1 to %d", text, maxListed)
 		f.Limit = n
 	}
-	if err := fs.join(); err != nil {
+	if err := fs.Join(); err != nil {
 		return httpapi.Fault(http.StatusBadRequest, "bad_query", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	found, err := s.cfg.Runs.Runs(r.Context(), f)

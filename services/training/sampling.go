@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/signalbox-ml/signalbox/registry/manifest"
 )
 
 // Sampling functions, and the member with each one's options.
@@ -16,7 +18,7 @@ func samplings() map[string]string {
 // span is a duration as the runner reads it: days, hours, minutes, seconds, in this order.
 var span = regexp.MustCompile(`^([0-9]{1,6}d)?([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$`)
 
-func checkSampling(fs *faults, data object, cols columns, date string) {
+func checkSampling(fs *manifest.FaultList, data object, cols columns, date string) {
 	holdout, ok := data.child(fs, "holdout_sampling")
 	if !ok {
 		return
@@ -29,7 +31,7 @@ func checkSampling(fs *faults, data object, cols columns, date string) {
 	holdout.known(fs, "sampling_function", name)
 	options, ok := holdout.child(fs, name)
 	if !ok {
-		fs.add(options.at, "is missing: %s needs its options", function)
+		fs.Add(options.at, "is missing: %s needs its options", function)
 		return
 	}
 	switch function {
@@ -50,30 +52,30 @@ func checkSampling(fs *faults, data object, cols columns, date string) {
 	}
 }
 
-func checkDateRange(fs *faults, options object, cols columns, date string) {
+func checkDateRange(fs *manifest.FaultList, options object, cols columns, date string) {
 	options.known(fs, "date_column", "start_date", "end_date", "last")
 	column := options.text(fs, "date_column")
 	cols.want(fs, options.pointer("date_column"), column)
-	fs.check(column != "" || date != "", options.pointer("date_column"), "is missing, and so is data.date_column")
+	fs.Check(column != "" || date != "", options.pointer("date_column"), "is missing, and so is data.date_column")
 	start, hasStart := checkDate(fs, options, "start_date")
 	end, hasEnd := checkDate(fs, options, "end_date")
-	fs.check(!hasStart || !hasEnd || start.Before(end), options.pointer("end_date"), "is not after start_date")
+	fs.Check(!hasStart || !hasEnd || start.Before(end), options.pointer("end_date"), "is not after start_date")
 	last := options.text(fs, "last")
 	switch {
 	case last != "":
-		fs.check(span.MatchString(last) && strings.ContainsAny(last, "123456789"), options.pointer("last"),
+		fs.Check(span.MatchString(last) && strings.ContainsAny(last, "123456789"), options.pointer("last"),
 			"%.100q: want a duration such as 7d or 36h", last)
-		fs.check(!options.has("start_date") && !options.has("end_date"), options.pointer("last"), "excludes start_date and end_date")
+		fs.Check(!options.has("start_date") && !options.has("end_date"), options.pointer("last"), "excludes start_date and end_date")
 	default:
-		fs.check(options.has("start_date") || options.has("end_date"), options.at, "want start_date, end_date or last")
+		fs.Check(options.has("start_date") || options.has("end_date"), options.at, "want start_date, end_date or last")
 	}
 }
 
 // checkDate reads a date, or an instant of RFC 3339.
-func checkDate(fs *faults, o object, name string) (time.Time, bool) {
+func checkDate(fs *manifest.FaultList, o object, name string) (time.Time, bool) {
 	text := o.text(fs, name)
 	if text == "" {
-		fs.check(!o.has(name) || kind(o.members[name]) != "a string", o.pointer(name), "is empty")
+		fs.Check(!o.has(name) || kind(o.members[name]) != "a string", o.pointer(name), "is empty")
 		return time.Time{}, false
 	}
 	for _, form := range []string{time.DateOnly, time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05"} {
@@ -81,20 +83,20 @@ func checkDate(fs *faults, o object, name string) (time.Time, bool) {
 			return t, true
 		}
 	}
-	fs.add(o.pointer(name), "%.100q: want a date such as 2018-10-01 or 2018-10-01T00:00:00Z", text)
+	fs.Add(o.pointer(name), "%.100q: want a date such as 2018-10-01 or 2018-10-01T00:00:00Z", text)
 	return time.Time{}, false
 }
 
-func checkFraction(fs *faults, options object) {
+func checkFraction(fs *manifest.FaultList, options object) {
 	f := member[float64](fs, options, "fraction", "a number")
-	fs.check(f > 0 && f < 1, options.pointer("fraction"), "want a number between 0 and 1")
+	fs.Check(f > 0 && f < 1, options.pointer("fraction"), "want a number between 0 and 1")
 	if options.has("seed") {
-		fs.check(member[int64](fs, options, "seed", "an integer") >= 0, options.pointer("seed"), "is negative")
+		fs.Check(member[int64](fs, options, "seed", "an integer") >= 0, options.pointer("seed"), "is negative")
 	}
 }
 
-func checkColumn(fs *faults, options object, cols columns) {
+func checkColumn(fs *manifest.FaultList, options object, cols columns) {
 	name := options.text(fs, "column")
-	fs.check(name != "", options.pointer("column"), "is missing")
+	fs.Check(name != "", options.pointer("column"), "is missing")
 	cols.want(fs, options.pointer("column"), name)
 }

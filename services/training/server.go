@@ -174,10 +174,3 @@ func refuse(err error) error {
 	slices.SortStableFunc(list, func(a, b fault) int { return cmp.Compare(a.Pointer, b.Pointer) })
 	return httpapi.Fault(http.StatusUnprocessableEntity, "invalid", strings.Join(words, "; ")).With("errors", list)
 }
-
-// readBody is httpapi.ReadJSON for documents that must be objects with known members.
-func readBody[T any](r *http.Request, limit int64) (T, error) {
-	var v T
-	err := httpapi.ReadJSON(r, limit, &v)
-	return v, err
-}

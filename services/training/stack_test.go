@@ -145,10 +145,10 @@ func (s *stack) serve(who *auth.Authenticator) string {
 }
 
 func (s *stack) missing(w http.ResponseWriter, r *http.Request) error {
-	var body struct {
+	body, err := httpapi.ReadJSON[struct {
 		Blobs []cas.Descriptor `json:"blobs"`
-	}
-	if err := httpapi.ReadJSON(r, 1<<20, &body); err != nil {
+	}](r, 1<<20)
+	if err != nil {
 		return err
 	}
 	out, err := s.reg.MissingBlobs(r.Context(), body.Blobs)

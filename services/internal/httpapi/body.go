@@ -21,13 +21,21 @@ func ReadBody(r *http.Request, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// ReadJSON decodes a body of at most limit bytes into v. Unknown members and trailing bytes are refused, so that a
-// misspelt member is an error and not a silent default.
-func ReadJSON(r *http.Request, limit int64, v any) error {
+// ReadJSON decodes a body of at most limit bytes. Unknown members and trailing bytes are refused, so that a misspelt member
+// is an error and not a silent default; so is U+0000 in any text.
+func ReadJSON[T any](r *http.Request, limit int64) (T, error) {
+	var v T
 	b, err := ReadBody(r, limit)
 	if err != nil {
-		return err
+		return v, err
 	}
+	if HoldsNUL(b) {
+		return v, BadText()
+	}
+	return v, decode(b, &v)
+}
+
+func decode(b []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {

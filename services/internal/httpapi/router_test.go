@@ -122,8 +122,7 @@ func TestReadJSON(t *testing.T) {
 	for body, want := range map[string]int{
 		`{"a":1}`: 0, `{"a":1,"b":2}`: 400, `{"a":"x"}`: 400, `{"a":1} {}`: 400, `{"a":`: 400, ``: 400, `{"a":1      }`: 413,
 	} {
-		var v doc
-		err := ReadJSON(httptest.NewRequest("POST", "/", strings.NewReader(body)), 12, &v)
+		_, err := ReadJSON[doc](httptest.NewRequest("POST", "/", strings.NewReader(body)), 12)
 		var p *Problem
 		if errors.As(err, &p); want == 0 && err != nil || want != 0 && (p == nil || p.Status != want && len(body) <= 12) {
 			t.Errorf("%q: %v", body, err)
