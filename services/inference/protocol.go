@@ -56,8 +56,8 @@ func (s *Server) protocolReady(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *Server) protocolModelReady(w http.ResponseWriter, r *http.Request) error {
-	route, err := s.version(r)
-	if err != nil {
+	route, exists, err := s.version(r)
+	if !exists {
 		return err
 	}
 	return ready(w, route != nil)
@@ -72,32 +72,28 @@ func ready(w http.ResponseWriter, yes bool) error {
 	return httpapi.JSON(w, status, map[string]bool{"ready": yes})
 }
 
-// version finds the route of the model and version in the path; nil where it is known and not served.
-func (s *Server) version(r *http.Request) (*route, error) {
+// version finds the route of the model and version in the path. Without one the error says why; exists is false where
+// there is no such tag.
+func (s *Server) version(r *http.Request) (found *route, exists bool, err error) {
 	if r.PathValue("tag") == "" {
 		r.SetPathValue("tag", defaultTag)
 	}
 	tag, err := tagOf(r)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	t := s.keeper.table.Load()
 	if route := t.routes[tag]; route != nil {
-		return route, nil
+		return route, true, nil
 	}
-	if _, wanted := t.wanted[tag]; wanted || !t.known {
-		return nil, nil
-	}
-	return nil, absent(t, tag)
+	_, wanted := t.wanted[tag]
+	return nil, wanted || !t.known, absent(t, tag)
 }
 
 func (s *Server) protocolModel(w http.ResponseWriter, r *http.Request) error {
-	route, err := s.version(r)
+	route, _, err := s.version(r)
 	if err != nil {
 		return err
-	}
-	if route == nil {
-		return absent(s.keeper.table.Load(), registry.Tag{Model: registry.ModelName(r.PathValue("model")), Name: r.PathValue("tag")})
 	}
 	p := route.arms[0].pkg
 	var versions []string

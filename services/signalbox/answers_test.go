@@ -71,6 +71,11 @@ func (o *observer) ask(status int, r request) answer {
 		o.t.Errorf("%s: the status is not described", at)
 		return a
 	}
+	if problem := (struct{ Errors []any }{}); strings.Contains(a.body, `"code":"invalid"`) {
+		if a.into(o.t, &problem); len(problem.Errors) == 0 {
+			o.t.Errorf("%s: a body that is wrong, and no errors: %s", at, a.body)
+		}
+	}
 	o.checkHeaders(at, said, a.header)
 	o.checkBody(at, said, a.header.Get("Content-Type"), a.body, true)
 	o.seen[op.String()] = append(o.seen[op.String()], fmt.Sprint(a.status))

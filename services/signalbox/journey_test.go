@@ -112,6 +112,8 @@ func (o *observer) trained() journey {
 	o.leave(j.id, registry.ArtifactLogs, "step fetch\nstep train\n")
 	o.leave(j.id, registry.LogDir+"/00000000", "step fetch\nstep train\n")
 	j.pkg = o.published(j.id, token)
+	report(422, "/artifacts", `{"attempt":1,"artifacts":[{"name":"logs","digest":"`+sum+`","size":10}]}`)
+	report(422, ":fail", `{"attempt":1,"exception":{"message":"no rows"}}`)
 	report(422, ":complete", `{"attempt":1,"package":"`+sum+`"}`)
 	report(200, ":complete", fmt.Sprintf(`{"attempt":1,"package":%q,"artifacts":{"metrics.json":"runs/%s/1/metrics.json"}}`, j.pkg, j.id))
 	report(409, ":fail", `{"attempt":1,"exception":{"type":"ValueError"}}`)
