@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/registry"
 	"github.com/signalbox-ml/signalbox/registry/bucket"
@@ -54,7 +57,10 @@ type Config struct {
 }
 
 // Evaluator handles package.published.
-type Evaluator struct{ cfg Config }
+type Evaluator struct {
+	cfg       Config
+	decisions metric.Int64Counter
+}
 
 // New returns an Evaluator.
 func New(cfg Config) (*Evaluator, error) {
@@ -64,7 +70,12 @@ func New(cfg Config) (*Evaluator, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Evaluator{cfg: cfg}, nil
+	decisions, err := otel.Meter("github.com/signalbox-ml/signalbox/consumers/evaluate").Int64Counter("signalbox.evaluate.decisions",
+		metric.WithDescription("Packages that were judged, by model and decision."))
+	if err != nil {
+		return nil, fmt.Errorf("evaluate metrics: %w", err)
+	}
+	return &Evaluator{cfg: cfg, decisions: decisions}, nil
 }
 
 // Handle implements events.Handler. A run's package is decided once: once it was kept or promoted, a later delivery changes

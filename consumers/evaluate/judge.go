@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/signalbox-ml/signalbox/events"
@@ -37,6 +39,8 @@ func (v *Evaluator) decide(ctx context.Context, c *candidate) error {
 	if err != nil {
 		return fmt.Errorf("record evaluation: %w", err)
 	}
+	v.decisions.Add(ctx, 1, metric.WithAttributes(
+		attribute.String("signalbox.model", string(c.run.Model)), attribute.String("decision", record.Decision)))
 	log := v.cfg.Log.With("package", c.pkg, "run_id", c.run.ID, "tag", c.tag, "evaluation", id)
 	if record.Decision != Promote {
 		log.InfoContext(ctx, "package kept back", "reasons", record.Reasons)

@@ -74,7 +74,7 @@ func (g *Generator) settle(ctx context.Context, j job, last bool) (err error) {
 	started := time.Now()
 	log := g.cfg.Log.With("dataset", j.spec.Name, "window_end", j.w.End)
 	ctx, span := g.causes.trace(ctx, j.spec.Name, j.w.End)
-	defer func() { end(span, err) }()
+	defer func() { g.ended(ctx, span, j.spec.Name, started, err) }()
 	b, err := g.run(ctx, j, func(ctx context.Context, m manifest.Dataset) (registry.Dataset, bool, error) {
 		// Another instance may have been faster, perhaps over more files: a window has one dataset.
 		if done, err := g.isBuilt(ctx, j, last); err != nil || done {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/signalbox-ml/signalbox/consumers/generate/compile"
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/registry"
 	"github.com/signalbox-ml/signalbox/registry/spec"
@@ -22,6 +24,7 @@ type Generator struct {
 	building chan struct{}
 	progress map[string]*progress // by spec name; only Run uses it
 	causes   causes
+	builds   metric.Float64Histogram
 }
 
 var _ events.Handler = (*Generator)(nil)
@@ -47,8 +50,12 @@ func New(cfg Config) (*Generator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("generate: %w", err)
 	}
+	builds, err := meter()
+	if err != nil {
+		return nil, fmt.Errorf("generate: %w", err)
+	}
 	return &Generator{
-		cfg: cfg, cache: c, wake: make(chan struct{}, 1), building: make(chan struct{}, 1), progress: map[string]*progress{},
+		cfg: cfg, cache: c, builds: builds, wake: make(chan struct{}, 1), building: make(chan struct{}, 1), progress: map[string]*progress{},
 	}, nil
 }
 

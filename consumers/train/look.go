@@ -96,7 +96,7 @@ func (m *Machine) finish(ctx context.Context, at attempt, j *job) error {
 	if err := m.cfg.Backend.Cancel(ctx, at.run, at.n); err != nil {
 		return err
 	}
-	j.end(ctx, m.cfg.Runs, at)
+	m.end(ctx, j, at)
 	return nil
 }
 

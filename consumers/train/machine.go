@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/signalbox-ml/signalbox/events"
@@ -104,9 +106,10 @@ func (c Config) validate() error {
 
 // Machine moves runs. One Machine works on one Backend.
 type Machine struct {
-	cfg  Config
-	kick chan struct{}
-	jobs map[attempt]*job // followed attempts; belongs to Run
+	cfg      Config
+	attempts metric.Float64Histogram
+	kick     chan struct{}
+	jobs     map[attempt]*job // followed attempts; belongs to Run
 }
 
 // attempt identifies one execution of a run.
@@ -121,7 +124,12 @@ func New(cfg Config) (*Machine, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("train config: %w", err)
 	}
-	return &Machine{cfg: cfg, kick: make(chan struct{}, 1), jobs: map[attempt]*job{}}, nil
+	attempts, err := otel.Meter("github.com/signalbox-ml/signalbox/consumers/train").Float64Histogram("signalbox.train.attempt.duration",
+		metric.WithUnit("s"), metric.WithDescription("Time from an attempt's start to its end, by model and job state."))
+	if err != nil {
+		return nil, fmt.Errorf("train metrics: %w", err)
+	}
+	return &Machine{cfg: cfg, attempts: attempts, kick: make(chan struct{}, 1), jobs: map[attempt]*job{}}, nil
 }
 
 // Handle implements events.Handler: every event of a run is a hint to look now.

@@ -2,9 +2,11 @@ package train
 
 import (
 	"context"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
@@ -14,8 +16,9 @@ import (
 
 // job is what the machine remembers of an attempt that it follows. All of it can be found again.
 type job struct {
-	span trace.Span
-	tail tail
+	span  trace.Span
+	begun time.Time // when this process first saw it
+	tail  tail
 }
 
 // follow returns what is remembered of a run's current attempt, and begins its span if that is new. The span is a trace
@@ -36,7 +39,7 @@ func (m *Machine) follow(ctx context.Context, run registry.Run) *job {
 		opts = append(opts, trace.WithLinks(cause))
 	}
 	_, span := tracer.Start(ctx, "train "+string(run.Model), opts...)
-	j := &job{span: span}
+	j := &job{span: span, begun: time.Now()}
 	m.jobs[at] = j
 	return j
 }
@@ -47,11 +50,13 @@ func (j *job) within(ctx context.Context) context.Context {
 }
 
 // end closes the span with what became of the attempt.
-func (j *job) end(ctx context.Context, runs runs, at attempt) {
+func (m *Machine) end(ctx context.Context, j *job, at attempt) {
 	if j.span == nil {
 		return
 	}
-	if run, err := runs.Run(ctx, at.run); err == nil {
+	if run, err := m.cfg.Runs.Run(ctx, at.run); err == nil {
+		m.attempts.Record(ctx, time.Since(j.begun).Seconds(), metric.WithAttributes(
+			attribute.String("signalbox.model", string(run.Model)), attribute.String("signalbox.job_state", string(run.State))))
 		j.span.SetAttributes(attribute.String("signalbox.job_state", string(run.State)))
 		if run.State == registry.RunFailed && run.Exception != nil {
 			j.span.SetStatus(codes.Error, run.Exception.Type)

@@ -41,6 +41,9 @@ func (a *app) addArchive(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := observe(w.Stats); err != nil {
+		return err
+	}
 	a.group.Add("archive", w.Run)
 	a.group.Add("archive tap", func(ctx context.Context) error { return tap.Run(ctx, w) })
 	return nil
