@@ -13,6 +13,7 @@ import (
 type python struct {
 	python string
 	path   string
+	files  trainer.Files
 }
 
 // findPython takes the interpreter of the configuration, or makes an environment in the user's cache: under a minute the
@@ -22,7 +23,7 @@ func findPython(ctx context.Context, cfg config.Config, log *slog.Logger) (pytho
 	if err != nil {
 		return python{}, err
 	}
-	env := python{python: cfg.Training.Python, path: files.PythonPath()}
+	env := python{python: cfg.Training.Python, path: files.PythonPath(), files: files}
 	if env.python == "" {
 		log.Info("preparing the Python environment", "note", "a minute the first time")
 		if env.python, err = files.Environment(ctx); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -50,12 +51,9 @@ func (s *session) up(ctx context.Context, cfg config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	stack, err := devstack.Start(ctx, devstack.Config{
-		Dir: cfg.Data, KafkaAddr: cfg.Kafka.Listen, S3Addr: cfg.S3.Listen, DatabaseURL: cfg.DatabaseURL,
-		PostgresDirs: []string{trainer.PostgresBin(env.python)}, Log: tel.Log,
-	})
+	stack, err := startParts(ctx, cfg, env, tel.Log)
 	if err != nil {
-		return fmt.Errorf("start embedded parts: %w", explain(err))
+		return fmt.Errorf("start embedded parts: %w", err)
 	}
 	a := &app{cfg: embedded(cfg, stack), log: tel.Log, metrics: tel.Metrics, python: env, quick: true}
 	a.group.Log = tel.Log
@@ -77,12 +75,31 @@ func embedded(cfg config.Config, stack *devstack.Stack) config.Config {
 	return cfg
 }
 
-// explain adds what to do to errors whose cure is outside the program.
-func explain(err error) error {
-	if errors.Is(err, pgserver.ErrNoBinaries) {
-		return fmt.Errorf("%w: install PostgreSQL 15 or newer (apt install postgresql), or name a running one with --database-url", err)
+// startParts starts the embedded parts. Where the machine has no PostgreSQL, the Python environment can bring one.
+func startParts(ctx context.Context, cfg config.Config, env python, log *slog.Logger) (*devstack.Stack, error) {
+	parts := devstack.Config{
+		Dir: cfg.Data, KafkaAddr: cfg.Kafka.Listen, S3Addr: cfg.S3.Listen, DatabaseURL: cfg.DatabaseURL,
+		PostgresDirs: []string{trainer.PostgresBin(env.python)}, Log: log,
 	}
-	return err
+	stack, err := devstack.Start(ctx, parts)
+	if !errors.Is(err, pgserver.ErrNoBinaries) {
+		return stack, err
+	}
+	log.Info("there is no PostgreSQL here: preparing one in the Python environment")
+	interpreter, failed := env.files.Environment(ctx, "postgres")
+	if failed != nil {
+		return nil, fmt.Errorf("%w: install PostgreSQL 15 or newer (apt-get install postgresql), or name a running one with --database-url; "+
+			"the Python environment could not bring one: %w", err, failed)
+	}
+	parts.PostgresDirs = []string{trainer.PostgresBin(interpreter)}
+	if os.Geteuid() == 0 {
+		bin, failed := trainer.SharePostgres(interpreter, devstack.SystemDir)
+		if failed != nil {
+			return nil, errors.Join(err, failed)
+		}
+		parts.PostgresDirs = []string{bin}
+	}
+	return devstack.Start(ctx, parts)
 }
 
 // readyWithin bounds how long `up` waits for models before it says that it is there anyway.

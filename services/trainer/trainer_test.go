@@ -78,3 +78,37 @@ func TestEnvironmentSaysWhatIsMissing(t *testing.T) {
 		t.Errorf("error %v does not say what to do", err)
 	}
 }
+
+// Root's PostgreSQL runs as another user, who must get to every file of it, whatever the umask was.
+func TestSharePostgres(t *testing.T) {
+	env := t.TempDir()
+	bin := filepath.Join(env, "extras", "postgres", postgresBin)
+	if err := os.MkdirAll(bin, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(bin, "postgres"), []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(bin, "notes"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for range 2 { // the second time it is there
+		got, err := SharePostgres(filepath.Join(env, "bin", "python"), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]os.FileMode{"postgres": 0o555, "notes": 0o444, ".": 0o555} {
+			info, err := os.Stat(filepath.Join(got, name))
+			if err != nil || info.Mode().Perm()&0o555 != want {
+				t.Errorf("%s: %v, %v", name, info, err)
+			}
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) != 1 {
+		t.Errorf("%v stays, %v", left, err)
+	}
+	if _, err := SharePostgres(filepath.Join(t.TempDir(), "bin", "python"), t.TempDir()); err == nil {
+		t.Error("an environment without PostgreSQL was shared")
+	}
+}

@@ -22,13 +22,20 @@ type Secrets struct {
 	Admin       auth.Token `json:"admin"`
 }
 
+const secretsFile = "secrets.json"
+
 // LoadSecrets reads dir's secrets, or makes them. The file is readable by its owner only.
 func LoadSecrets(dir string) (Secrets, error) {
-	path := filepath.Join(dir, "secrets.json")
-	b, err := os.ReadFile(path)
+	path := filepath.Join(dir, secretsFile)
+	s, err := readSecrets(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return newSecrets(path)
 	}
+	return s, err
+}
+
+func readSecrets(path string) (Secrets, error) {
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return Secrets{}, fmt.Errorf("read secrets: %w", err)
 	}
