@@ -7,9 +7,11 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -224,5 +226,23 @@ func (w *world) archived(t *testing.T) {
 	})
 	if out := w.cli(t, "archive", "verify"); !strings.Contains(out, "faults") {
 		t.Errorf("archive verify:\n%s", out)
+	}
+}
+
+// measures looks for what an operator watches: figures that have moved.
+func (w *world) measures(t *testing.T) {
+	for url, names := range map[string][]string{
+		w.Control: {"signalbox_archive_records_total", "signalbox_archive_partitions", "http_server_request_duration_seconds_count", "messaging_client_sent_messages_total"},
+		w.Predict: {"signalbox_predict_rows_total", "signalbox_serve_generation"},
+	} {
+		status, page := w.get(t, url+"/metrics")
+		if status != http.StatusOK {
+			t.Errorf("%s/metrics: %d", url, status)
+		}
+		for _, name := range names {
+			if !regexp.MustCompile(`(?m)^` + name + `(\{[^}]*\})? [1-9]`).Match(page) {
+				t.Errorf("%s/metrics has no %s above 0", url, name)
+			}
+		}
 	}
 }

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -105,7 +106,18 @@ var free = []string{"--listen", "127.0.0.1:0", "--predict-listen", "127.0.0.1:0"
 // embedded starts `signalbox up`.
 func embedded(t *testing.T) *deployment {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "data")
+	d, stack := up(t, filepath.Join(t.TempDir(), "data"))
+	t.Cleanup(func() {
+		if err := stack.Stop(time.Minute); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	return d
+}
+
+// up starts `signalbox up` on a directory, which may have the state of an earlier one.
+func up(t *testing.T, dir string) (*deployment, *flights.Stack) {
+	t.Helper()
 	args := append([]string{"up", "--data", dir, "--python", python, "--archive-max-age", "1s",
 		"--kafka-listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"}, free...)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -117,21 +129,16 @@ func embedded(t *testing.T) *deployment {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := stack.Stop(time.Minute); err != nil {
-			t.Errorf("stop: %v", err)
-		}
-	})
 	d := &deployment{dir: dir}
 	b, err := os.ReadFile(filepath.Join(dir, "endpoints.json"))
 	if err == nil {
 		err = json.Unmarshal(b, &d.endpoints)
 	}
 	if err != nil {
-		t.Fatal(err)
+		t.Fatal(errors.Join(err, stack.Stop(time.Minute)))
 	}
 	d.connect()
-	return d
+	return d, stack
 }
 
 // real starts Apache Kafka, PostgreSQL and MinIO, and Signalbox on them as three processes with different roles.

@@ -18,7 +18,17 @@ import (
 // post sends bytes as they are.
 func (w *world) post(t *testing.T, url, contentType string, body []byte) (int, []byte) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
+	return w.ask(t, http.MethodPost, url, contentType, body)
+}
+
+func (w *world) get(t *testing.T, url string) (int, []byte) {
+	t.Helper()
+	return w.ask(t, http.MethodGet, url, "", nil)
+}
+
+func (w *world) ask(t *testing.T, method, url, contentType string, body []byte) (int, []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,6 +37,7 @@ func TestLoop(t *testing.T) {
 				{"refuses a corrupt package", w.refusesCorruption},
 				{"traces a prediction to the log", w.traces},
 				{"has archived everything once", w.archived},
+				{"measures itself", w.measures},
 			} {
 				if !t.Run(step.name, step.do) {
 					return // what follows stands on it

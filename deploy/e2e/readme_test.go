@@ -4,13 +4,14 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 )
 
-// The tutorial of the README, command by command.
+// The tutorial of the README, command by command; and the next day everything is still there.
 func TestReadmeTutorial(t *testing.T) {
 	b, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -20,7 +21,8 @@ func TestReadmeTutorial(t *testing.T) {
 	if block == nil {
 		t.Fatal("README has no tutorial")
 	}
-	d := embedded(t)
+	dir := filepath.Join(t.TempDir(), "data")
+	d, stack := up(t, dir)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", string(block[1]))
@@ -29,6 +31,25 @@ func TestReadmeTutorial(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+	before := d.cli(t, "tag", "history", "returns/production")
+	if err := stack.Stop(time.Minute); err != nil {
+		t.Fatalf("stop: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "endpoints.json")); err == nil {
+		t.Error("a stopped stack says where it is")
+	}
+	d, stack = up(t, dir)
+	t.Cleanup(func() {
+		if err := stack.Stop(time.Minute); err != nil {
+			t.Errorf("stop again: %v", err)
+		}
+	})
+	if after := d.cli(t, "tag", "history", "returns/production"); after != before {
+		t.Errorf("history after a restart:\n%s\nbefore:\n%s", after, before)
+	}
+	if said := d.cli(t, "predict", "returns", "--row", "country=DE", "amount=120", "items=1", "returned_last_time=1"); !strings.Contains(said, "PREDICTION") {
+		t.Errorf("prediction after a restart:\n%s", said)
 	}
 	for _, want := range []string{"events.orders/", "GENERATION", "PREDICTION", "evaluate"} {
 		if !strings.Contains(string(out), want) {
