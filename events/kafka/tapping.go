@@ -169,7 +169,7 @@ func (s *tapping) deliver(ctx context.Context, l *lane, f fetched) error {
 		return s.outOfRange(ctx, l)
 	case f.err != nil:
 		l.rest(time.Second)
-		return nil
+		return nil //nolint:nilerr // the fetch is tried again after the rest
 	}
 	recs, next := convert(f.records, l.position())
 	if err := s.sink.Records(ctx, l.tp(), recs, next, f.end); err != nil {

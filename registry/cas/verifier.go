@@ -39,7 +39,7 @@ func (v *verifier) Read(p []byte) (int, error) {
 	v.left -= int64(n)
 	switch {
 	case v.left == 0:
-		if v.err = v.verdict(err); v.err != io.EOF {
+		if v.err = v.verdict(err); !errors.Is(v.err, io.EOF) {
 			clear(p[:n])
 			return 0, v.err
 		}

@@ -68,7 +68,7 @@ func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
 
 // Faults returns the faults that err joins, in order.
 func Faults(err error) []*Fault {
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // joined errors are walked one by one
 	case *Fault:
 		return []*Fault{e}
 	case interface{ Unwrap() []error }:

@@ -62,7 +62,7 @@ func (c *Catalog) once(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	if err != nil || ctx.Err() != nil {
-		tx.Rollback(ending) // a connection that cannot do it is closed, which does
+		_ = tx.Rollback(ending) // a connection that cannot do it is closed, which does
 		if err == nil {
 			err = context.Cause(ctx)
 		}

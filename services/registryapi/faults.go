@@ -68,7 +68,7 @@ func invalid(list []fault, err error) error {
 // documentFaults lists what is wrong with documents, with pointers into the body that brought them.
 func documentFaults(err error, docs []spec.Document) []fault {
 	var doc *registry.DocumentError
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // joined errors are walked one by one
 	case nil:
 		return nil
 	case *registry.DocumentError:

@@ -82,7 +82,7 @@ func (s *session) emit(c *cobra.Command, in io.Reader) error {
 	r := &batches{objects: objects}
 	all := []remote.EmitResult{}
 	var fault error
-	for fault == nil {
+	for {
 		first := r.read
 		batch, err := r.next()
 		if len(batch) == 0 && err == nil {

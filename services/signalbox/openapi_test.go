@@ -162,10 +162,12 @@ func find(doc node, pointer string) (any, bool) {
 	var v any = doc
 	for _, step := range strings.Split(pointer, "/")[1:] {
 		step = strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
-		m, ok := v.(node)
-		if v, ok = m[step]; !ok {
+		m, _ := v.(node)
+		next, ok := m[step]
+		if !ok {
 			return nil, false
 		}
+		v = next
 	}
 	return v, doc != nil
 }

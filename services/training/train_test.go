@@ -49,7 +49,7 @@ func TestIdempotencyKey(t *testing.T) {
 	if other := want[registry.RunID](w, rec, http.StatusOK); other == first {
 		t.Error("somebody else's key gave the same run")
 	}
-	if w.requestRun() == w.requestRun() {
+	if a, b := w.requestRun(), w.requestRun(); a == b {
 		t.Error("two requests without a key are one run")
 	}
 	if p := want[problem](w, w.do(w.tokens[auth.Trainer], "POST", "/train", goodRequest, "Idempotency-Key", strings.Repeat("x", 256)), 400); p.Code != "bad_idempotency_key" {

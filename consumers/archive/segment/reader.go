@@ -21,7 +21,7 @@ func Read(r io.ReaderAt, size int64) iter.Seq2[Row, error] {
 			return
 		}
 		rows := parquet.NewGenericReader[columns](f)
-		defer rows.Close()
+		defer func() { _ = rows.Close() }()
 		for {
 			batch, err := next(rows)
 			for _, row := range batch {
@@ -141,7 +141,7 @@ func seekPage(page parquet.Page, id string) (int64, error) {
 
 func rowAt(group parquet.RowGroup, at int64) (Row, error) {
 	rows := parquet.NewGenericRowGroupReader[columns](group)
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	if err := rows.SeekToRow(at); err != nil {
 		return Row{}, fmt.Errorf("seek row %d: %w: %w", at, ErrMalformed, err)
 	}

@@ -228,6 +228,7 @@ func TestVolatileFunctionsAreForbidden(t *testing.T) {
 		}
 		n++
 	}
+	check(t, rows.Err())
 	if n < 20 {
 		t.Errorf("the engine names only %d functions", n)
 	}

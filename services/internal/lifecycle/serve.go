@@ -32,7 +32,9 @@ func Serve(l net.Listener, h http.Handler, drain time.Duration) func(ctx context
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = s.Close()
 		}
-		<-failed
+		if ended := <-failed; !errors.Is(ended, http.ErrServerClosed) {
+			err = errors.Join(err, ended)
+		}
 		return err
 	}
 }

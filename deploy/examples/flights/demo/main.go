@@ -7,7 +7,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -116,7 +115,7 @@ func loops(ctx context.Context, replay *flights.Replay, plan flights.Plan, show 
 }
 
 func input(o options) ([]flights.Happening, flights.Plan, error) {
-	dir := fs.FS(flights.TwoMonths())
+	dir := flights.TwoMonths()
 	if o.full {
 		if o.tables == "" {
 			return nil, flights.Plan{}, errors.New("--full needs --tables: `make demo FULL=1` fetches them")

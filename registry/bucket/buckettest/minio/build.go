@@ -31,7 +31,7 @@ func binary(ctx context.Context, log io.Writer) (string, error) {
 	if _, err = lock.TryLockContext(ctx, 200*time.Millisecond); err != nil {
 		return "", fmt.Errorf("wait for another build of MinIO: %w", err)
 	}
-	defer lock.Unlock()
+	defer func() { _ = lock.Unlock() }() // the end of the process unlocks, too
 	program := filepath.Join(dir, "minio")
 	if _, err = os.Stat(program); err == nil {
 		return program, nil

@@ -34,7 +34,7 @@ type Model struct {
 
 // call is one request. It owns its data: the caller may be gone before a worker takes it.
 type call struct {
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // a call outlives the goroutine that brought it
 	rows   int
 	values []byte // as in the frame
 	text   []string

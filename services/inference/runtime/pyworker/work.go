@@ -90,7 +90,7 @@ func (m *Model) take(ctx context.Context, p *process, again *[]*call) (calls []*
 		*again = (*again)[:n-1]
 		return wanted(nil, c), true
 	}
-	rows := 0
+	var rows int
 	select {
 	case c := <-m.queue:
 		m.waiting.Add(-int64(c.rows))

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/signalbox-ml/signalbox/events"
+	"github.com/signalbox-ml/signalbox/events/kafka"
+)
+
+// owner names this process where several share something.
+func owner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}
+
+// locked returns a worker that runs while nobody else in the database does, and waits for its turn otherwise.
+func (a *app) locked(name string, run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for {
+			err := a.catalog.Lock(ctx, name, run)
+			if ctx.Err() != nil {
+				return nil //nolint:nilerr // told to stop, so whatever ended the turn is no fault
+			}
+			a.log.WarnContext(ctx, "turn lost, trying again", "lock", name, "error", err)
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(time.Second):
+			}
+		}
+	}
+}
+
+// consumer adds a worker that hands events of topics to a handler, as the group of that name.
+func (a *app) consumer(name string, h events.Handler, topics ...string) error {
+	c, err := kafka.NewConsumer(kafka.ConsumerConfig{
+		Config: a.kafka, Group: "signalbox." + name, Topics: topics, Handler: h,
+		DeadLetterReplication: a.cfg.Kafka.Replication,
+	})
+	if err != nil {
+		return errors.Join(fmt.Errorf("consumer %s", name), err)
+	}
+	a.group.Add(name+" events", c.Run)
+	return nil
+}
