@@ -57,7 +57,7 @@ func (l *life) die() {
 
 // call makes a call, or not.
 func (l *life) call(ctx context.Context, do func() error) error {
-	before, after, wait := l.fate()
+	wait, before, after := l.fate()
 	if wait > 0 {
 		<-time.After(wait) // a stopped process hears of no context
 	}
@@ -79,11 +79,11 @@ func (l *life) call(ctx context.Context, do func() error) error {
 	return err
 }
 
-func (l *life) fate() (before, after error, wait time.Duration) {
+func (l *life) fate() (wait time.Duration, before, after error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.dead {
-		return errDead, nil, 0
+		return 0, errDead, nil
 	}
 	l.calls++
 	if l.calls == l.end {
@@ -91,26 +91,26 @@ func (l *life) fate() (before, after error, wait time.Duration) {
 		l.kill()
 		if l.after {
 			l.fates.killedAfter++
-			return nil, errDead, 0
+			return 0, nil, errDead
 		}
 		l.fates.killedBefore++
-		return errDead, nil, 0
+		return 0, errDead, nil
 	}
 	if l.rng == nil {
-		return nil, nil, 0
+		return 0, nil, nil
 	}
 	switch l.rng.IntN(40) {
 	case 0:
 		l.fates.failed++
-		return errDown, nil, 0
+		return 0, errDown, nil
 	case 1:
 		l.fates.deaf++
-		return nil, errDown, 0
+		return 0, nil, errDown
 	case 2:
 		l.fates.paused++
-		return nil, nil, time.Duration(l.rng.Int64N(int64(20 * time.Second)))
+		return time.Duration(l.rng.Int64N(int64(20 * time.Second))), nil, nil
 	}
-	return nil, nil, 0
+	return 0, nil, nil
 }
 
 type mortalBucket struct {

@@ -187,9 +187,10 @@ func TestDataIsNoDirectory(t *testing.T) {
 func TestRunNoticesADeath(t *testing.T) {
 	dir := dataDir(t)
 	s := start(t, given(dir))
+	victim := s.store.Pid() // Run owns the rest of it
 	done := make(chan error, 1)
 	go func() { done <- s.Run(bounded(t)) }()
-	if err := syscall.Kill(s.store.Pid(), syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	select {
