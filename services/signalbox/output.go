@@ -71,7 +71,7 @@ func (t *table) lines(verdict, name, detail string) {
 	first, rest, _ := strings.Cut(strings.TrimRight(detail, "\n"), "\n")
 	t.row(verdict, name, first)
 	for l := range strings.Lines(rest) {
-		t.row("", "", "  "+strings.TrimRight(l, "\n"))
+		t.row(" ", " ", "  "+strings.TrimRight(l, "\n"))
 	}
 }
 

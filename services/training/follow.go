@@ -81,7 +81,7 @@ func (s *Server) over(ctx context.Context, log liveLog, ended *time.Time) (bool,
 	if err != nil {
 		return false, "", err
 	}
-	if !run.State.Final() && run.Attempt == log.attempt {
+	if !run.State.Final() && run.Attempt <= log.attempt {
 		return false, run.State, nil
 	}
 	if run.Attempt == 0 {

@@ -20,7 +20,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	attempt := run.Attempt
+	attempt := max(run.Attempt, 1) // whoever follows before the first attempt waits for it
 	if text := r.URL.Query().Get("attempt"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > max(run.Attempt, 1) {

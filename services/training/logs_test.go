@@ -127,6 +127,23 @@ func TestFollowALog(t *testing.T) {
 	}
 }
 
+// Whoever follows a run before its first attempt sees that attempt from its first line.
+func TestFollowBeforeTheFirstAttempt(t *testing.T) {
+	w := newWorld(t)
+	srv := httptest.NewServer(w.router)
+	defer srv.Close()
+	id := w.requestRun()
+	f := w.follow(t.Context(), srv.URL, id, "")
+	if _, err := w.reg.QueueRun(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	w.put(chunkKey(id, 0), "one\n")
+	f.want(frame{id: "4", data: "one"})
+	w.report(w.jobToken(id, 1), id, "fail", `{"attempt":1,"exception":{"type":"X"}}`, http.StatusOK)
+	w.put(registry.ArtifactKey(id, 1, registry.ArtifactLogs), "one\n")
+	f.want(frame{typ: "end", data: "failed"})
+}
+
 func TestFollowEndsWithTheClient(t *testing.T) {
 	w := newWorld(t)
 	srv := httptest.NewServer(w.router)
