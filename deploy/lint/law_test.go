@@ -37,9 +37,17 @@ func TestImportLaw(t *testing.T) {
 			t.Errorf("%s: no line in deploy/lint/law.txt: say what it may import and what it owns", p.dir)
 			continue
 		}
+		used := map[string]bool{}
 		for _, f := range p.files {
 			for _, imp := range f.Imports {
 				checkImport(t, p, law, rule, p.fset.Position(imp.Pos()), importPath(imp))
+				to, _ := local(importPath(imp))
+				used[to], used[law.owned(importPath(imp))] = true, true
+			}
+		}
+		for _, to := range slices.Concat(rule.imports, rule.owns) {
+			if !used[to] {
+				t.Errorf("law.txt: %s may import %s and does not: take it off the line", p.dir, to)
 			}
 		}
 		for _, f := range p.tests {

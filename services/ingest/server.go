@@ -18,11 +18,6 @@ import (
 	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
 )
 
-const (
-	headerIdempotencyKey = "Idempotency-Key"
-	maxIdempotencyKey    = 255
-)
-
 // Server takes events. It is safe for concurrent use.
 type Server struct {
 	cfg       Config
@@ -103,8 +98,8 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) error {
 
 // head reads what the headers and the query say: the form, and whether a batch is to be taken whole or not at all.
 func head(r *http.Request) (f form, whole bool, err error) {
-	if key := r.Header.Get(headerIdempotencyKey); len(key) > maxIdempotencyKey {
-		return 0, false, refuse(http.StatusBadRequest, "bad_idempotency_key", "%s has more than %d bytes", headerIdempotencyKey, maxIdempotencyKey)
+	if _, err := httpapi.IdempotencyKey(r); err != nil {
+		return 0, false, err
 	}
 	if text := r.URL.Query().Get("atomic"); text != "" {
 		if whole, err = strconv.ParseBool(text); err != nil {

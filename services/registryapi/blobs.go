@@ -19,7 +19,7 @@ const (
 
 // missingBlobs says which blobs of a package are still to be uploaded, and where. Repeating it changes nothing.
 func (s *Server) missingBlobs(w http.ResponseWriter, r *http.Request) error {
-	if _, err := opOf(r); err != nil {
+	if _, err := httpapi.IdempotencyKey(r); err != nil {
 		return err
 	}
 	body, err := httpapi.ReadJSON[struct {
@@ -82,11 +82,7 @@ func publisher(r *http.Request) (registry.RunID, error) {
 	}
 	id, err := registry.ParseRunID(text)
 	if err != nil {
-		return registry.RunID{}, badRun()
+		return registry.RunID{}, httpapi.BadRunID()
 	}
 	return id, nil
-}
-
-func badRun() error {
-	return httpapi.Fault(http.StatusBadRequest, "bad_run_id", "a run id is a UUID such as 9081e64f-b2c0-455e-bcaa-c1c211fa124b")
 }

@@ -9,15 +9,12 @@ import (
 	"time"
 
 	"github.com/signalbox-ml/signalbox/registry/cas"
-	"github.com/signalbox-ml/signalbox/services/internal/auth"
 	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
 )
 
 const (
-	headerIdempotencyKey = "Idempotency-Key"
-	maxIdempotencyKey    = 255 // bytes
-	defaultListed        = 100
-	maxListed            = 1000
+	defaultListed = 100
+	maxListed     = 1000
 )
 
 // query is the query of a request, of known names: a misspelt dry-run must not become an apply.
@@ -96,21 +93,6 @@ func digestOf(r *http.Request, name string) (cas.Digest, error) {
 		return cas.Digest{}, httpapi.Fault(http.StatusBadRequest, "bad_digest", cas.ErrBadDigest.Error())
 	}
 	return d, nil
-}
-
-// opOf is the identity of a change: the same Idempotency-Key of the same caller is the same change. "" without a key.
-func opOf(r *http.Request) (string, error) {
-	key := r.Header.Get(headerIdempotencyKey)
-	if !httpapi.Storable(key) {
-		return "", httpapi.BadText()
-	}
-	if len(key) > maxIdempotencyKey {
-		return "", httpapi.Faultf(http.StatusBadRequest, "bad_idempotency_key", "%s has more than %d bytes", headerIdempotencyKey, maxIdempotencyKey)
-	}
-	if key == "" {
-		return "", nil
-	}
-	return auth.PrincipalFrom(r.Context()).Name + "\n" + key, nil
 }
 
 // clip keeps hostile input out of error texts.

@@ -43,7 +43,7 @@ func (s *Server) listPackages(ctx context.Context, f registry.PackageFilter, q u
 	}
 	id, err := registry.ParseRunID(q.Get("run"))
 	if err != nil {
-		return nil, badRun()
+		return nil, httpapi.BadRunID()
 	}
 	run, err := s.reg.Run(ctx, id)
 	if err != nil || run.Package.IsZero() || f.Model != "" && f.Model != run.Model {

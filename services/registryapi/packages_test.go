@@ -13,6 +13,7 @@ import (
 	"github.com/signalbox-ml/signalbox/registry/manifest"
 	"github.com/signalbox-ml/signalbox/registry/spec"
 	"github.com/signalbox-ml/signalbox/services/internal/auth"
+	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
 )
 
 type blobList struct {
@@ -43,7 +44,7 @@ func TestPublishAsAJob(t *testing.T) {
 		}
 	}
 	w.upload(blobs)
-	got := get[blobList](t, w.do(token, "POST", "/v1/blobs:missing", body, headerIdempotencyKey, "k"), http.StatusOK)
+	got := get[blobList](t, w.do(token, "POST", "/v1/blobs:missing", body, httpapi.HeaderIdempotencyKey, "k"), http.StatusOK)
 	for _, up := range got.Blobs {
 		if !up.Present || up.Put != nil {
 			t.Errorf("uploaded blob %+v", up)
@@ -92,13 +93,13 @@ func TestPublishRefused(t *testing.T) {
 		"blobs: other size":        {auth.Trainer, "POST", "/v1/blobs:missing", `{"blobs":[{"size":1,"digest":"` + m.Config.Digest.String() + `"}]}`, nil, 422, "invalid", "/blobs/0/size"},
 		"blobs: U+0000":            {auth.Trainer, "POST", "/v1/blobs:missing", `{"blobs":[{"mediaType":"a\u0000"}]}`, nil, 400, "bad_text", "U+0000"},
 		"blobs: too large":         {auth.Trainer, "POST", "/v1/blobs:missing", strings.Repeat(" ", maxBlobList+1), nil, 413, "too_large", ""},
-		"blobs: key of 300 bytes":  {auth.Trainer, "POST", "/v1/blobs:missing", `{}`, []string{headerIdempotencyKey, strings.Repeat("k", 300)}, 400, "bad_idempotency_key", "255"},
+		"blobs: key of 300 bytes":  {auth.Trainer, "POST", "/v1/blobs:missing", `{}`, []string{httpapi.HeaderIdempotencyKey, strings.Repeat("k", 300)}, 400, "bad_idempotency_key", "255"},
 		"list: limit":              {auth.Viewer, "GET", "/v1/packages?limit=1001", "", nil, 400, "bad_query", "1 to 1000"},
 		"list: unknown parameter":  {auth.Viewer, "GET", "/v1/packages?modle=x", "", nil, 400, "bad_query", "modle"},
 		"list: twice":              {auth.Viewer, "GET", "/v1/packages?limit=1&limit=2", "", nil, 400, "bad_query", "twice"},
 		"list: bad model":          {auth.Viewer, "GET", "/v1/packages?model=A%2FB", "", nil, 400, "bad_name", ""},
 		"list: U+0000":             {auth.Viewer, "GET", "/v1/packages?model=a%00", "", nil, 400, "bad_text", ""},
-		"blobs: key of bytes":      {auth.Trainer, "POST", "/v1/blobs:missing", `{}`, []string{headerIdempotencyKey, "\xff"}, 400, "bad_text", "UTF-8"},
+		"blobs: key of bytes":      {auth.Trainer, "POST", "/v1/blobs:missing", `{}`, []string{httpapi.HeaderIdempotencyKey, "\xff"}, 400, "bad_text", "UTF-8"},
 		"list: no UTF-8":           {auth.Viewer, "GET", "/v1/packages?model=%ff", "", nil, 400, "bad_text", ""},
 		"list: malformed":          {auth.Viewer, "GET", "/v1/packages?model=%zz", "", nil, 400, "bad_query", "percent"},
 		"list: bad run":            {auth.Viewer, "GET", "/v1/packages?run=7", "", nil, 400, "bad_run_id", ""},

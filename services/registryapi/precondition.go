@@ -75,5 +75,5 @@ func moved(w http.ResponseWriter, now registry.TagState) error {
 
 // reused is for an Idempotency-Key that stands for another change already.
 func reused() error {
-	return httpapi.Faultf(http.StatusUnprocessableEntity, "idempotency_key_reused", "this %s was another change: use a new one", headerIdempotencyKey)
+	return httpapi.Faultf(http.StatusUnprocessableEntity, "idempotency_key_reused", "this %s was another change: use a new one", httpapi.HeaderIdempotencyKey)
 }

@@ -3,12 +3,13 @@ package registryapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/signalbox-ml/signalbox/registry"
+	"github.com/signalbox-ml/signalbox/registry/manifest"
 	"github.com/signalbox-ml/signalbox/registry/remote"
 	"github.com/signalbox-ml/signalbox/registry/spec"
 	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
@@ -26,7 +27,7 @@ func (s *Server) apply(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := opOf(r); err != nil { // repeating it changes nothing, with a key or without
+	if _, err := httpapi.IdempotencyKey(r); err != nil { // repeating it changes nothing, with a key or without
 		return err
 	}
 	body, err := httpapi.ReadJSON[remote.Apply](r, maxApply)
@@ -34,7 +35,7 @@ func (s *Server) apply(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if n := len(body.Documents); n == 0 || n > maxDocuments {
-		return invalid([]fault{{"/documents", "want 1 to " + strconv.Itoa(maxDocuments) + " documents, got " + strconv.Itoa(n)}}, nil)
+		return httpapi.Invalid(&manifest.Fault{Path: "/documents", Problem: fmt.Sprintf("want 1 to %d documents, got %d", maxDocuments, n)})
 	}
 	applied, err := s.declare(r.Context(), body.Documents, dryRun)
 	if err != nil {
@@ -68,7 +69,7 @@ func (s *Server) declare(ctx context.Context, docs []spec.Document, dryRun bool)
 		return nil, err
 	}
 	if err != nil || len(faults) > 0 {
-		return nil, invalid(append(faults, documentFaults(err, docs)...), err)
+		return nil, invalidDocuments(faults, err, docs)
 	}
 	if dryRun {
 		return applied, nil
@@ -78,7 +79,7 @@ func (s *Server) declare(ctx context.Context, docs []spec.Document, dryRun bool)
 	}
 	applied, err = s.reg.Apply(ctx, docs, false)
 	if errors.Is(err, registry.ErrInvalid) { // somebody else declared something in between
-		return nil, invalid(documentFaults(err, docs), err)
+		return nil, invalidDocuments(nil, err, docs)
 	}
 	return applied, err
 }

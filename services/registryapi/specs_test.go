@@ -12,6 +12,7 @@ import (
 	"github.com/signalbox-ml/signalbox/registry"
 	"github.com/signalbox-ml/signalbox/registry/spec"
 	"github.com/signalbox-ml/signalbox/services/internal/auth"
+	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
 )
 
 const streamsYAML = workflowYAML + `---
@@ -148,7 +149,7 @@ func TestSpecsRefused(t *testing.T) {
 		"dry run of yes":       {auth.Admin, "POST", "/v1/specs?dry-run=yes", `{}`, nil, 400, "bad_query", "true or false"},
 		"U+0000 in a schema":   {auth.Admin, "POST", "/v1/specs", `{"documents":[{"spec":{"a":[{"\u0000":1}]}}]}`, nil, 400, "bad_text", ""},
 		"too large":            {auth.Admin, "POST", "/v1/specs", strings.Repeat(" ", maxApply+1), nil, 413, "too_large", ""},
-		"long key":             {auth.Admin, "POST", "/v1/specs", `{}`, []string{headerIdempotencyKey, strings.Repeat("k", 256)}, 400, "bad_idempotency_key", ""},
+		"long key":             {auth.Admin, "POST", "/v1/specs", `{}`, []string{httpapi.HeaderIdempotencyKey, strings.Repeat("k", 256)}, 400, "bad_idempotency_key", ""},
 		"list: no such kind":   {auth.Viewer, "GET", "/v1/specs?kind=stream", "", nil, 400, "bad_query", "Stream"},
 		"list: limit":          {auth.Viewer, "GET", "/v1/specs?limit=x", "", nil, 400, "bad_query", "limit"},
 		"get: no such kind":    {auth.Viewer, "GET", "/v1/specs/Thing/x", "", nil, 400, "bad_query", "kind"},

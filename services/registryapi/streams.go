@@ -20,7 +20,7 @@ const topicRetry = 2 * time.Second
 
 // checkStreams compiles every schema as the ingest will, and says which topics the streams need. What is no stream's
 // body is for the registry to refuse.
-func checkStreams(docs []spec.Document) (topics []events.TopicSpec, faults []fault) {
+func checkStreams(docs []spec.Document) (topics []events.TopicSpec, faults manifest.FaultList) {
 	for i, d := range docs {
 		if d.Kind != spec.KindStream {
 			continue
@@ -32,8 +32,7 @@ func checkStreams(docs []spec.Document) (topics []events.TopicSpec, faults []fau
 		topics = append(topics, events.TopicSpec{Name: events.StreamTopic(d.Metadata.Name), Partitions: stream.TopicPartitions()})
 		for _, typ := range slices.Sorted(maps.Keys(stream.Types)) {
 			if _, err := validate.Compile(stream.Types[typ].Schema); err != nil {
-				at := documentAt(i) + "/spec/types/" + manifest.Escape(typ) + "/schema"
-				faults = append(faults, fault{Pointer: at, Detail: err.Error()})
+				faults.Err(documentAt(i)+"/spec/types/"+manifest.Escape(typ)+"/schema", err)
 			}
 		}
 	}

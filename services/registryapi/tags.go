@@ -91,17 +91,30 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) error {
 	}{wire(states)})
 }
 
+// change is what every change of a tag says in its headers.
+type change struct {
+	tag    registry.Tag
+	expect int64  // generation that it starts from
+	op     string // its identity
+	actor  string
+}
+
+func changeOf(r *http.Request, name string) (change, error) {
+	c := change{actor: auth.PrincipalFrom(r.Context()).Name}
+	var err error
+	if c.tag, err = tagOf(r, name); err != nil {
+		return c, err
+	}
+	if c.expect, err = expected(r); err != nil {
+		return c, err
+	}
+	c.op, err = httpapi.IdempotencyKey(r)
+	return c, err
+}
+
 // moveTag moves a tag from the generation that the caller has seen: 201 for its first value.
 func (s *Server) moveTag(w http.ResponseWriter, r *http.Request) error {
-	t, err := tagOf(r, r.PathValue("tag"))
-	if err != nil {
-		return err
-	}
-	expect, err := expected(r)
-	if err != nil {
-		return err
-	}
-	op, err := opOf(r)
+	c, err := changeOf(r, r.PathValue("tag"))
 	if err != nil {
 		return err
 	}
@@ -110,13 +123,12 @@ func (s *Server) moveTag(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	st, err := s.reg.Promote(r.Context(), registry.TagMove{
-		Tag: t, Expect: expect, Arms: body.Arms, Actor: auth.PrincipalFrom(r.Context()).Name, Reason: body.Reason,
-		Evidence: body.Evidence, Op: op,
+		Tag: c.tag, Expect: c.expect, Arms: body.Arms, Actor: c.actor, Reason: body.Reason, Evidence: body.Evidence, Op: c.op,
 	})
 	if err == nil && !slices.Equal(st.Arms, body.Arms) {
 		err = reused()
 	}
-	return answerMove(w, expect, st, err)
+	return answerMove(w, c.expect, st, err)
 }
 
 // rollback serves POST /v1/tags/{model}/{tag}:rollback.
@@ -125,15 +137,7 @@ func (s *Server) rollback(w http.ResponseWriter, r *http.Request) error {
 	if verb != "rollback" {
 		return httpapi.Fault(http.StatusNotFound, "no_route", "there is nothing at this path")
 	}
-	t, err := tagOf(r, text)
-	if err != nil {
-		return err
-	}
-	expect, err := expected(r)
-	if err != nil {
-		return err
-	}
-	op, err := opOf(r)
+	c, err := changeOf(r, text)
 	if err != nil {
 		return err
 	}
@@ -142,9 +146,9 @@ func (s *Server) rollback(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	st, err := s.reg.Rollback(r.Context(), registry.RollbackRequest{
-		Tag: t, To: body.Generation, Expect: expect, Actor: auth.PrincipalFrom(r.Context()).Name, Reason: body.Reason, Op: op,
+		Tag: c.tag, To: body.Generation, Expect: c.expect, Actor: c.actor, Reason: body.Reason, Op: c.op,
 	})
-	return answerMove(w, expect, st, err)
+	return answerMove(w, c.expect, st, err)
 }
 
 // answerMove answers a change of a tag that the caller expected at a generation.

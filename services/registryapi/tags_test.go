@@ -13,6 +13,7 @@ import (
 	"github.com/signalbox-ml/signalbox/registry/cas"
 	"github.com/signalbox-ml/signalbox/registry/remote"
 	"github.com/signalbox-ml/signalbox/services/internal/auth"
+	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
 )
 
 func production() registry.Tag { return registry.Tag{Model: "flight-delay", Name: "production"} }
@@ -128,9 +129,9 @@ func TestTagsRefused(t *testing.T) {
 		"unpublished":            {auth.Promoter, "PUT", path, body(cas.Sum(nil)), at1, 422, "invalid", "/arms/0/package"},
 		"U+0000":                 {auth.Promoter, "PUT", path, strings.Replace(good, `"r"`, `"\u0000"`, 1), at1, 400, "bad_text", ""},
 		"too large":              {auth.Promoter, "PUT", path, strings.Repeat(" ", maxMove+1), at1, 413, "too_large", ""},
-		"long key":               {auth.Promoter, "PUT", path, good, append(at1, headerIdempotencyKey, strings.Repeat("k", 256)), 400, "bad_idempotency_key", ""},
-		"key of another move":    {auth.Promoter, "PUT", path, body(other), append(fresh, headerIdempotencyKey, "used"), 422, "idempotency_key_reused", ""},
-		"key of another start":   {auth.Promoter, "PUT", path, good, append(at1, headerIdempotencyKey, "used"), 422, "idempotency_key_reused", ""},
+		"long key":               {auth.Promoter, "PUT", path, good, append(at1, httpapi.HeaderIdempotencyKey, strings.Repeat("k", 256)), 400, "bad_idempotency_key", ""},
+		"key of another move":    {auth.Promoter, "PUT", path, body(other), append(fresh, httpapi.HeaderIdempotencyKey, "used"), 422, "idempotency_key_reused", ""},
+		"key of another start":   {auth.Promoter, "PUT", path, good, append(at1, httpapi.HeaderIdempotencyKey, "used"), 422, "idempotency_key_reused", ""},
 		"rollback: blind":        {auth.Promoter, "POST", path + ":rollback", `{}`, nil, 428, "precondition_required", ""},
 		"rollback: moved on":     {auth.Promoter, "POST", path + ":rollback", `{"generation":1}`, []string{"If-Match", `"2"`}, 412, "tag_moved", ""},
 		"rollback: none before":  {auth.Promoter, "POST", path + ":rollback", `{}`, at1, 404, "not_found", ""},

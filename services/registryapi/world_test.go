@@ -155,6 +155,9 @@ func (w *world) do(token, method, path, body string, headers ...string) answer {
 	return answer{resp.StatusCode, resp.Header, string(must(b, errors.Join(err, resp.Body.Close()))(w.t))}
 }
 
+// fault is one member of a problem's errors.
+type fault struct{ Pointer, Detail string }
+
 // problem is what a client reads of an error.
 type problem struct {
 	Code, Detail string

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -144,16 +143,9 @@ func runOf(r *http.Request) (registry.RunID, error) { return parseRun(r.PathValu
 func parseRun(text string) (registry.RunID, error) {
 	id, err := registry.ParseRunID(text)
 	if err != nil {
-		return registry.RunID{}, httpapi.Fault(http.StatusBadRequest, "bad_run_id",
-			"a run id is a UUID such as 9081e64f-b2c0-455e-bcaa-c1c211fa124b")
+		return registry.RunID{}, httpapi.BadRunID()
 	}
 	return id, nil
-}
-
-// fault is one thing wrong with a request, as a client sees it.
-type fault struct {
-	Pointer string `json:"pointer"` // JSON pointer into the body
-	Detail  string `json:"detail"`
 }
 
 // refuse makes a 422 of everything that is wrong, and a 409 of a change that came too late. Other errors stay as they
@@ -165,12 +157,5 @@ func refuse(err error) error {
 	if !errors.Is(err, registry.ErrInvalid) {
 		return err
 	}
-	var list []fault
-	var words []string
-	for _, f := range manifest.Faults(err) {
-		list = append(list, fault{Pointer: f.Path, Detail: f.Problem})
-		words = append(words, f.Error())
-	}
-	slices.SortStableFunc(list, func(a, b fault) int { return cmp.Compare(a.Pointer, b.Pointer) })
-	return httpapi.Fault(http.StatusUnprocessableEntity, "invalid", strings.Join(words, "; ")).With("errors", list)
+	return httpapi.Invalid(err)
 }

@@ -9,13 +9,7 @@ import (
 
 	"github.com/signalbox-ml/signalbox/registry"
 	"github.com/signalbox-ml/signalbox/registry/manifest"
-	"github.com/signalbox-ml/signalbox/services/internal/auth"
 	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
-)
-
-const (
-	headerIdempotencyKey = "Idempotency-Key"
-	maxIdempotencyKey    = 255
 )
 
 // train takes a training request and answers with the run's id as a JSON string. The same Idempotency-Key of the same
@@ -37,15 +31,13 @@ func (s *Server) train(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.JSON(w, http.StatusOK, run.ID)
 }
 
+// nonceOf makes every request without a key one of its own.
 func nonceOf(r *http.Request) (string, error) {
-	key := r.Header.Get(headerIdempotencyKey)
-	if len(key) > maxIdempotencyKey {
-		return "", httpapi.Faultf(http.StatusBadRequest, "bad_idempotency_key", "%s has more than %d bytes", headerIdempotencyKey, maxIdempotencyKey)
-	}
+	key, err := httpapi.IdempotencyKey(r)
 	if key == "" {
-		return uuid.NewString(), nil
+		key = uuid.NewString()
 	}
-	return auth.PrincipalFrom(r.Context()).Name + "\n" + key, nil
+	return key, err
 }
 
 // request finds the run of an earlier request with this nonce, whatever became of what that one named, or makes one.

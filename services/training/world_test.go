@@ -137,7 +137,7 @@ func want[T any](w *world, rec *httptest.ResponseRecorder, status int) T {
 // problem is what a client reads of an error.
 type problem struct {
 	Code, Detail string
-	Errors       []fault
+	Errors       []struct{ Pointer, Detail string }
 }
 
 const goodRequest = `{
