@@ -100,8 +100,11 @@ func logFile(t *testing.T, name string) *os.File {
 	return f
 }
 
-// free are addresses in which every port is a free one.
-var free = []string{"--listen", "127.0.0.1:0", "--predict-listen", "127.0.0.1:0"}
+// upArgs starts a stack on dir in which every port is a free one.
+func upArgs(dir string) []string {
+	return []string{"up", "--data", dir, "--python", python, "--archive-max-age", "1s", "--listen", "127.0.0.1:0",
+		"--predict-listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"}
+}
 
 // embedded starts `signalbox up`.
 func embedded(t *testing.T) *deployment {
@@ -118,14 +121,12 @@ func embedded(t *testing.T) *deployment {
 // up starts `signalbox up` on a directory, which may have the state of an earlier one.
 func up(t *testing.T, dir string) (*deployment, *flights.Stack) {
 	t.Helper()
-	args := append([]string{"up", "--data", dir, "--python", python, "--archive-max-age", "1s",
-		"--kafka-listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"}, free...)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	stack, err := flights.StartStack(ctx, dir, logFile(t, "up.log"), programs.signalbox, args...)
+	stack, err := flights.StartStack(ctx, dir, logFile(t, "up.log"), programs.signalbox, upArgs(dir)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,14 +2,47 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
+
+// A stack that was killed says where it was; the next one on the directory takes that back before it is ready itself.
+func TestStaleEndpoints(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "endpoints.json")
+	if err := os.WriteFile(file, []byte(`{"control":"http://127.0.0.1:1"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log := logFile(t, "up.log")
+	cmd := exec.Command(programs.signalbox, upArgs(dir)...)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	gone := false
+	await(t, time.Minute, "the new endpoints", func() (bool, error) {
+		b, err := os.ReadFile(file)
+		gone = gone || errors.Is(err, fs.ErrNotExist)
+		if err == nil && gone && strings.Contains(string(b), "127.0.0.1:1\"") {
+			t.Error("the old endpoints came back")
+		}
+		return err == nil && !strings.Contains(string(b), "127.0.0.1:1\""), nil
+	})
+	if !gone {
+		t.Error("the old endpoints stayed until the new ones replaced them")
+	}
+	if err := errors.Join(cmd.Process.Signal(syscall.SIGINT), cmd.Wait()); err != nil {
+		t.Errorf("Ctrl-C: %v", err)
+	}
+}
 
 // The tutorial of the README, command by command; and the next day everything is still there.
 func TestReadmeTutorial(t *testing.T) {

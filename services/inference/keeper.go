@@ -84,8 +84,8 @@ func (k *keeper) reconcile(ctx context.Context) time.Duration {
 			newest[s.Tag] = s
 		}
 	}
-	todo := slices.SortedFunc(maps.Values(newest), func(a, b registry.TagState) int { return cmp.Compare(a.Tag.String(), b.Tag.String()) })
-	k.follow(ctx, todo)
+	wanted := slices.SortedFunc(maps.Values(newest), func(a, b registry.TagState) int { return cmp.Compare(a.Tag.String(), b.Tag.String()) })
+	k.follow(ctx, wanted)
 	if view.Complete && !k.table.Load().known {
 		k.publish(func(t *table) { t.known = true })
 	}
@@ -97,8 +97,8 @@ func (k *keeper) reconcile(ctx context.Context) time.Duration {
 }
 
 // follow advances each tag that is behind, one after the other.
-func (k *keeper) follow(ctx context.Context, todo []registry.TagState) {
-	for _, s := range todo {
+func (k *keeper) follow(ctx context.Context, wanted []registry.TagState) {
+	for _, s := range wanted {
 		if ctx.Err() != nil {
 			return
 		}

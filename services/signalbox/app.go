@@ -22,8 +22,9 @@ type app struct {
 	log     *slog.Logger
 	metrics http.Handler
 	python  python
-	// quick trades the work of short polls for the patience of a person at one machine.
-	quick bool
+	// embedded says that broker, store and database are this process's own: it makes what they lack, and polls often for the
+	// one person who waits.
+	embedded bool
 
 	predictURL string
 	group      lifecycle.Group

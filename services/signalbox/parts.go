@@ -85,7 +85,7 @@ func (a *app) openBucket(ctx context.Context) error {
 		return err
 	}
 	a.closing("object store", func(context.Context) error { a.bucket.Close(); return nil })
-	if a.quick {
+	if a.embedded {
 		if err := a.bucket.EnsureBucket(ctx); err != nil {
 			return err
 		}

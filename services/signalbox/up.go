@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -55,7 +56,11 @@ func (s *session) up(ctx context.Context, cfg config.Config) (err error) {
 	if err != nil {
 		return fmt.Errorf("start embedded parts: %w", err)
 	}
-	a := &app{cfg: embedded(cfg, stack), log: tel.Log, metrics: tel.Metrics, python: env, quick: true}
+	// The directory is ours now, so what says where a stack is was left by one that was killed.
+	if err := os.Remove(endpointsFile(cfg.Data)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(fmt.Errorf("endpoints of an earlier stack: %w", err), stack.Stop(context.WithoutCancel(ctx)))
+	}
+	a := &app{cfg: embedded(cfg, stack), log: tel.Log, metrics: tel.Metrics, python: env, embedded: true}
 	a.group.Log = tel.Log
 	a.group.Add("embedded parts", stack.Run)
 	err = a.build(ctx, allRoles(), []auth.Token{stack.Secrets.Admin})

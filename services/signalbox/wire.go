@@ -27,7 +27,7 @@ const source = "/signalbox"
 // addArchive: the tap stops before the archiver, so that its hand-offs leave nothing to drain.
 func (a *app) addArchive(context.Context) error {
 	age, idle, skew := time.Minute, time.Second, 3*time.Second
-	if a.quick { // somebody is waiting, and one machine has one clock
+	if a.embedded { // somebody is waiting, and one machine has one clock
 		age, idle, skew = 5*time.Second, 250*time.Millisecond, time.Second
 	}
 	tap, err := kafka.NewTap(kafka.TapConfig{Config: a.kafka, Group: "signalbox.archive", IdleInterval: idle})
@@ -104,7 +104,7 @@ func (a *app) addGenerate(context.Context) error {
 		Specs: a.catalog, Datasets: a.catalog, Ledger: a.catalog.Ledger(), Bucket: a.bucket, Publish: a.registry.PublishDataset,
 		Engine: engine, CacheDir: filepath.Join(a.cfg.Data, "cache", "archive"), Log: a.log,
 	}
-	if a.quick {
+	if a.embedded {
 		cfg.Interval = time.Second
 	}
 	g, err := generate.New(cfg)

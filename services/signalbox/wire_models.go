@@ -51,7 +51,7 @@ func (a *app) addTrain(context.Context) error {
 		MaxParallel: a.cfg.Training.MaxParallel, MaxAttempts: a.cfg.Training.MaxAttempts, Deadline: a.cfg.Training.Deadline,
 		Tracer: otel.Tracer("github.com/signalbox-ml/signalbox/consumers/train"), Log: a.log,
 	}
-	if a.quick {
+	if a.embedded {
 		cfg.Poll = 200 * time.Millisecond
 	}
 	m, err := train.New(cfg)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -45,7 +44,7 @@ func (a *app) consumer(name string, h events.Handler, topics ...string) error {
 		DeadLetterReplication: a.cfg.Kafka.Replication,
 	})
 	if err != nil {
-		return errors.Join(fmt.Errorf("consumer %s", name), err)
+		return fmt.Errorf("consumer %s: %w", name, err)
 	}
 	a.group.Add(name+" events", c.Run)
 	return nil

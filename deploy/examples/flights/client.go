@@ -88,16 +88,16 @@ type Receipt struct {
 // with the same ids, until ctx ends: an event without a receipt may or may not be in the log.
 func (c *Client) Publish(ctx context.Context, batch []events.Event) ([]Receipt, error) {
 	receipts := make([]Receipt, len(batch))
-	todo := make([]int, len(batch))
-	for i := range todo {
-		todo[i] = i
+	open := make([]int, len(batch))
+	for i := range open {
+		open[i] = i
 	}
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		again, err := c.publishOnce(ctx, batch, todo, receipts)
+		again, err := c.publishOnce(ctx, batch, open, receipts)
 		if err != nil || len(again) == 0 {
 			return receipts, err
 		}
-		todo = again
+		open = again
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -106,10 +106,10 @@ func (c *Client) Publish(ctx context.Context, batch []events.Event) ([]Receipt, 
 	}
 }
 
-// publishOnce sends the events at todo and returns those to send again.
-func (c *Client) publishOnce(ctx context.Context, batch []events.Event, todo []int, receipts []Receipt) ([]int, error) {
-	part := make([]events.Event, len(todo))
-	for i, k := range todo {
+// publishOnce sends the events at open and returns those to send again.
+func (c *Client) publishOnce(ctx context.Context, batch []events.Event, open []int, receipts []Receipt) ([]int, error) {
+	part := make([]events.Event, len(open))
+	for i, k := range open {
 		part[i] = batch[k]
 	}
 	var answer struct {
@@ -124,18 +124,18 @@ func (c *Client) publishOnce(ctx context.Context, batch []events.Event, todo []i
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return todo, nil
+		return open, nil
 	}
-	if len(answer.Results) != len(todo) {
-		return nil, fmt.Errorf("%d receipts for %d events", len(answer.Results), len(todo))
+	if len(answer.Results) != len(open) {
+		return nil, fmt.Errorf("%d receipts for %d events", len(answer.Results), len(open))
 	}
 	var again []int
 	for i, r := range answer.Results {
-		receipts[todo[i]] = r
+		receipts[open[i]] = r
 		switch {
 		case r.Status/100 == 2:
 		case r.Retryable:
-			again = append(again, todo[i])
+			again = append(again, open[i])
 		default:
 			return nil, fmt.Errorf("event %s was refused: %d %s: %s", r.ID, r.Status, r.Code, r.Detail)
 		}
