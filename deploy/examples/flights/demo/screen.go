@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -111,7 +112,7 @@ func (s *screen) lineage(l flights.Lineage, f flights.Forecast) {
 	}
 	s.step("lineage", "of prediction %s", l.Prediction.ID)
 	s.line("  prediction  %.3f that %s is late; it %s", f.Answer.Probability, f.Flight.ID, truth)
-	s.line("              event %s/%d/%d in %s", l.Prediction.Topic, l.Prediction.Partition, l.Prediction.Offset, l.Prediction.File)
+	s.line("  event       %s/%d/%d", l.Prediction.Topic, l.Prediction.Partition, l.Prediction.Offset)
 	s.line("  package     %s", l.Prediction.Package)
 	s.line("  run         %s", l.Package.Run.ID)
 	s.line("  dataset     %s, %s rows", l.Package.Dataset.ID, thousands(int(l.Package.Dataset.Rows)))
@@ -119,20 +120,42 @@ func (s *screen) lineage(l flights.Lineage, f flights.Forecast) {
 	for _, src := range l.Package.Sources {
 		rows += src.Rows
 	}
-	s.line("  archive     %d files, %s rows, among them", len(l.Package.Sources), thousands(int(rows)))
-	for _, src := range l.Package.Sources[:min(3, len(l.Package.Sources))] {
-		s.line("              %s partition %d offsets [%d, %d)  %s", src.Topic, src.Partition, src.Start, src.End, src.Key)
+	s.line("  archive     %d files, %s rows, such as", len(l.Package.Sources), thousands(int(rows)))
+	for _, src := range l.Package.Sources[:min(1, len(l.Package.Sources))] {
+		s.line("              %s/%d offsets [%s, %s)", src.Topic, src.Partition, thousands(int(src.Start)), thousands(int(src.End)))
+		s.line("              %s", src.Key)
 	}
 }
 
 func (s *screen) next(data, bin string, f flights.Forecast, took time.Duration) {
-	s.line("\ndone in %.1f s. The state is in %s; go on with it:\n", took.Seconds(), data)
-	s.line("  %s up --data %s                 # in another terminal, until Ctrl-C", bin, data)
-	s.line("  export SIGNALBOX_DATA=%s", data)
-	s.line("  %s tag history %s", bin, flights.TagName)
-	s.line("  %s runs ls", bin)
-	s.line("  %s lineage %s", bin, f.Answer.PredictionID)
-	s.line("  eval \"$(%s env)\"                # then psql \"$DATABASE_URL\", the AWS CLI, DuckDB, kcat", bin)
+	s.line("\ndone in %.1f s; the state is in %s. Go on with it:\n", took.Seconds(), data)
+	bin = nearby(bin)
+	for _, l := range [][2]string{
+		{bin + " up --data " + data, "in another terminal, until Ctrl-C"},
+		{"export SIGNALBOX_DATA=" + data, ""},
+		{bin + " tag history " + flights.TagName, "who promoted what, and why"},
+		{bin + " runs ls", "then: runs logs RUN"},
+		{bin + " lineage " + f.Answer.PredictionID, "where a number comes from"},
+		{"eval \"$(" + bin + " env)\"", `then psql "$DATABASE_URL", the AWS CLI, DuckDB, kcat`},
+	} {
+		if l[1] == "" {
+			s.line("  %s", l[0])
+			continue
+		}
+		s.line("  %-60s # %s", l[0], l[1])
+	}
+}
+
+// nearby shortens a path below the working directory to what one would type.
+func nearby(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
 }
 
 func thousands(n int) string {
