@@ -12,7 +12,7 @@ GO      = CGO_ENABLED=0 go
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: help build demo up check test test-go test-cgo test-python test-e2e race chaos fuzz bench setup-test clean
+.PHONY: help build demo up kube check test test-go test-cgo test-python test-e2e race chaos fuzz bench setup-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -43,14 +43,20 @@ check: ## fast checks without servers: format, vet, the laws of the tree
 	@$(GO) vet ./...
 	@$(GO) test -count=1 ./deploy/lint
 
-setup-test: ## Java, Maven and PostgreSQL for the tests, through the system's package manager
+setup-test: ## Java, Maven, PostgreSQL and containerd for the tests, through the system's package manager; Kubernetes from source
 	@deploy/setup/require.sh go cc python
 	@deploy/setup/servers.sh
+	@deploy/kube/packages.sh || echo "without them the tests have a Kubernetes without containers"
+	@$(GO) run ./deploy/kube programs >/dev/null
 
 test: setup-test build python check test-go test-cgo test-python test-e2e ## every test, those against real servers included
 
+kube: ## a real one-node Kubernetes until Ctrl-D (as root; without root one without containers)
+	@mkdir -p $(BIN) && $(GO) build -o $(BIN)/kube ./deploy/kube
+	@$(BIN)/kube up --mode auto --dir "$${KUBE_DIR:-/tmp/signalbox-kube}"
+
 test-go:
-	@$(GO) test -timeout 25m $$($(GO) list ./... | grep -vE '/deploy/(e2e|lint)$$')
+	@$(GO) test -timeout 40m $$($(GO) list ./... | grep -vE '/deploy/(e2e|lint)$$')
 
 test-cgo:
 	@CGO_ENABLED=1 go test -timeout 10m $(CGO)

@@ -44,6 +44,8 @@ type RunRequest struct {
 	// Nonce makes a run of its own: the same nonce gives the same run, whatever the request says by then. "" means that
 	// the same content gives the same run.
 	Nonce string
+	// RetryOf is the run that the new one repeats, zero for none.
+	RetryOf RunID
 }
 
 // asked is a request that was understood.
@@ -78,7 +80,7 @@ func (r *Registry) RequestRun(ctx context.Context, q RunRequest) (run Run, creat
 	at := now()
 	run = Run{
 		ID: RunID(uuid.NewSHA1(runSpace, key[:])), Key: key, Model: a.model, Dataset: a.dataset, Workflow: a.workflow.Digest,
-		Request: a.request, Cause: events.Traceparent(ctx), State: RunRequested, Created: at, Updated: at,
+		RetryOf: q.RetryOf, Request: a.request, Cause: events.Traceparent(ctx), State: RunRequested, Created: at, Updated: at,
 	}
 	if q.Nonce != "" {
 		run.ID = nonceID(q.Nonce)
@@ -120,15 +122,19 @@ func (r *Registry) understand(ctx context.Context, b json.RawMessage) (asked, er
 	if _, err := manifest.Canonical(b); err != nil {
 		return asked{}, err
 	}
-	var q TrainRequest
-	if err := json.Unmarshal(b, &q); err != nil {
-		return asked{}, invalid("", "not a training request: %v", err)
+	members, err := readMembers(b)
+	if err != nil {
+		return asked{}, err
 	}
-	model, err := ParseModelName(q.ModelName)
+	var called string
+	if err := json.Unmarshal(members["model_name"], &called); err != nil {
+		return asked{}, invalid("/model_name", "not a training request: want a string")
+	}
+	model, err := ParseModelName(called)
 	if err != nil {
 		return asked{}, invalid("/model_name", "%v", err)
 	}
-	train, err := spec.ReadTrain(q.Train)
+	train, err := spec.ReadTrain(members["train"])
 	if err != nil {
 		return asked{}, under("/train", err)
 	}
@@ -147,7 +153,7 @@ func (r *Registry) understand(ctx context.Context, b json.RawMessage) (asked, er
 	if err := r.resolveDatasets(ctx, &a); err != nil {
 		return asked{}, err
 	}
-	for _, who := range []string{"model_description", "model_name", "owner", "project", "trainer", "compute_resource"} {
+	for _, who := range []string{"model_description", "model_name", "owner", "project", "trainer", "compute_resource", "priority"} {
 		delete(a.content, who)
 	}
 	return a, nil
@@ -163,7 +169,7 @@ func (r *Registry) resolveDatasets(ctx context.Context, a *asked) error {
 	if !ok && data["features"] != nil {
 		return invalid("/data/features", "want an array")
 	}
-	changed := false
+	found := map[int]string{}
 	for i, f := range features {
 		source, _ := f.(map[string]any)
 		ref, ok := source["dataset"].(string)
@@ -180,15 +186,13 @@ func (r *Registry) resolveDatasets(ctx context.Context, a *asked) error {
 			a.dataset = id
 		}
 		if ref != id.String() {
-			source["dataset"], changed = id.String(), true
+			source["dataset"], found[i] = id.String(), id.String()
 		}
 	}
-	if !changed {
-		return nil
+	if len(found) > 0 {
+		a.request = replaceDatasets(a.request, found)
 	}
-	b, err := json.Marshal(a.content)
-	a.request = b
-	return err
+	return nil
 }
 
 func (r *Registry) resolveDataset(ctx context.Context, ref string) (cas.Digest, error) {

@@ -10,9 +10,9 @@ import (
 	"github.com/signalbox-ml/signalbox/registry/cas"
 )
 
-// QueueRun takes a requested run for its first attempt. A run that is there already is a success.
-func (r *Registry) QueueRun(ctx context.Context, id RunID) (Run, error) {
-	return r.change(ctx, RunChange{ID: id, From: []RunState{RunRequested}, To: RunQueued, Attempt: 1}, "")
+// QueueRun takes a requested run for its first attempt, on a compute class. A run that is there already is a success.
+func (r *Registry) QueueRun(ctx context.Context, id RunID, class string) (Run, error) {
+	return r.change(ctx, RunChange{ID: id, From: []RunState{RunRequested}, To: RunQueued, Attempt: 1, ComputeClass: class}, "")
 }
 
 // StartRun notes that an attempt runs, and where it leaves what. Fenced: ErrRunMoved for any other attempt than the
@@ -23,10 +23,12 @@ func (r *Registry) StartRun(ctx context.Context, id RunID, attempt int, artifact
 	}, events.TypeRunStarted)
 }
 
-// RetryRun gives an attempt up and queues the next one. Fenced: ErrRunMoved for any other attempt than the run's.
-func (r *Registry) RetryRun(ctx context.Context, id RunID, attempt int, reason string) (Run, error) {
+// RetryRun gives an attempt up and queues the next one, on a compute class ("": the same). Fenced: ErrRunMoved for any
+// other attempt than the run's.
+func (r *Registry) RetryRun(ctx context.Context, id RunID, attempt int, class, reason string) (Run, error) {
 	return r.change(ctx, RunChange{
 		ID: id, From: []RunState{RunQueued, RunRunning}, FromAttempt: attempt, To: RunQueued, Attempt: attempt + 1, Reason: reason,
+		ComputeClass: class,
 	}, "")
 }
 
@@ -110,7 +112,8 @@ func (r *Registry) change(ctx context.Context, c RunChange, typ string, evs ...e
 		evs = append(evs, ev)
 	}
 	out, err := r.catalog.ChangeRun(ctx, c, evs...)
-	if errors.Is(err, ErrRunMoved) && out.State == c.To && out.Attempt == c.Attempt && out.Package == c.Package {
+	if errors.Is(err, ErrRunMoved) && out.State == c.To && out.Attempt == c.Attempt && out.Package == c.Package &&
+		(c.Executor == "" || out.Executor == c.Executor) {
 		return out, nil // this very change was made before: its answer was lost
 	}
 	if err != nil {

@@ -27,7 +27,7 @@ func requested(t *testing.T) (bench, registry.Run) {
 func running(t *testing.T) (bench, registry.Run) {
 	t.Helper()
 	b, run := requested(t)
-	must(b.QueueRun(t.Context(), run.ID))(t)
+	must(b.QueueRun(t.Context(), run.ID, "CPU"))(t)
 	logs := map[string]string{"logs": registry.ArtifactKey(run.ID, 1, registry.LogDir) + "/"}
 	return b, must(b.StartRun(t.Context(), run.ID, 1, logs))(t)
 }
@@ -86,7 +86,7 @@ func TestRunToTheEnd(t *testing.T) {
 		},
 		"cancel": func() error { _, err := b.CancelRun(t.Context(), run.ID, ""); return err },
 		"fail":   func() error { _, err := b.FailRun(t.Context(), run.ID, 1, events.Exception{}, nil); return err },
-		"retry":  func() error { _, err := b.RetryRun(t.Context(), run.ID, 1, ""); return err },
+		"retry":  func() error { _, err := b.RetryRun(t.Context(), run.ID, 1, "", ""); return err },
 	} {
 		if err := f(); !errors.Is(err, registry.ErrRunMoved) {
 			t.Errorf("%s after the end: %v, want ErrRunMoved", name, err)
@@ -97,11 +97,11 @@ func TestRunToTheEnd(t *testing.T) {
 // A job that was given up and comes back must not end the run that another attempt works on.
 func TestFencing(t *testing.T) {
 	b, run := running(t)
-	retried, err := b.RetryRun(t.Context(), run.ID, 1, "lost")
+	retried, err := b.RetryRun(t.Context(), run.ID, 1, "", "lost")
 	if err != nil || retried.Attempt != 2 || retried.State != registry.RunQueued {
 		t.Fatalf("RetryRun = %+v, %v", retried, err)
 	}
-	if _, err := b.RetryRun(t.Context(), run.ID, 1, "lost"); err != nil {
+	if _, err := b.RetryRun(t.Context(), run.ID, 1, "", "lost"); err != nil {
 		t.Errorf("repeated retry: %v", err)
 	}
 	p := made(t, b, run, "zombie")

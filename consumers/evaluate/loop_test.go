@@ -104,7 +104,7 @@ func (b bench) train(t *testing.T, name string, scores []float64) events.Event {
 	run, _, err := b.RequestRun(ctx, registry.RunRequest{Nonce: name, Request: json.RawMessage(
 		`{"model_name":"delay","train":{"workflow_name":"delay","classifier_features":["a"],"label":"y"}}`)})
 	check(err)
-	_, err = b.QueueRun(ctx, run.ID)
+	_, err = b.QueueRun(ctx, run.ID, "CPU")
 	check(err)
 	sig, err := json.Marshal(manifest.Signature{Runtime: manifest.RuntimeTrees, Format: manifest.FormatLightGBM, Model: "model.txt",
 		Golden: "golden.jsonl", Inputs: []manifest.Column{{Name: "a", Type: manifest.Number}}, Outputs: []manifest.Column{{Name: "p", Type: manifest.Number}}})

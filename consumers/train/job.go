@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,7 +24,6 @@ const (
 	documentVersion = 1
 	workflowDir     = "workflow"
 	defaultSeed     = 1
-	defaultClass    = "CPU"
 )
 
 // document is job.json, which the runner reads.
@@ -75,11 +75,30 @@ type request struct {
 	Train struct {
 		CustomParams map[string]json.RawMessage `json:"custom_params"`
 	} `json:"train"`
-	ComputeResource string `json:"compute_resource"`
+	ComputeResource json.RawMessage `json:"compute_resource"`
+	Project         string          `json:"project"`
+	Owner           string          `json:"owner"`
+	Priority        int             `json:"priority"`
+}
+
+// class is the compute class that a request asks for, "" for none. The talk has both forms: "GPU", and an object with it.
+func (q request) class() string {
+	var name string
+	if err := json.Unmarshal(q.ComputeResource, &name); err == nil {
+		return name
+	}
+	var o struct {
+		ComputeResource string `json:"compute_resource"`
+	}
+	if err := json.Unmarshal(q.ComputeResource, &o); err != nil {
+		return "" // absent: what is malformed was refused when the run was asked for
+	}
+	return o.ComputeResource
 }
 
 // build makes the job of a run's current attempt. ErrNotFound and ErrInvalid mean that no job can be made of it.
-func (m *Machine) build(ctx context.Context, run registry.Run) (Job, error) {
+func (m *Machine) build(ctx context.Context, a attemptOf) (Job, error) {
+	run := a.run
 	q, err := readRequest(run.Request)
 	if err != nil {
 		return Job{}, err
@@ -105,10 +124,8 @@ func (m *Machine) build(ctx context.Context, run registry.Run) (Job, error) {
 	}
 	j := Job{
 		Run: run.ID, Attempt: run.Attempt, Spec: b, Files: map[string]string{},
-		ComputeClass: defaultClass, Deadline: m.cfg.Deadline,
-	}
-	if q.ComputeResource != "" {
-		j.ComputeClass = q.ComputeResource
+		ComputeClass: a.class.Name, Deadline: cmp.Or(a.class.Deadline, m.cfg.Deadline),
+		Model: string(run.Model), Project: q.Project, Owner: q.Owner,
 	}
 	for name, f := range code.Files {
 		j.Files[workflowDir+"/"+name] = f.Content

@@ -30,23 +30,27 @@ func LogChunkKey(id registry.RunID, attempt, n int) string {
 }
 
 // logArtifact names the whole log, which stands at its key once the attempt is over.
-func (m *Machine) logArtifact(at attempt) map[string]string {
+func (m *Machine) logArtifact(at Attempt) map[string]string {
 	return map[string]string{registry.ArtifactLogs: logKey(at)}
 }
 
-func logKey(at attempt) string { return registry.ArtifactKey(at.run, at.n, registry.ArtifactLogs) }
+func logKey(at Attempt) string { return registry.ArtifactKey(at.Run, at.N, registry.ArtifactLogs) }
 
 // copyLog puts what the job has written since the last copy, as one or more chunks.
-func (m *Machine) copyLog(ctx context.Context, at attempt, t *tail) error {
+func (m *Machine) copyLog(ctx context.Context, at Attempt, j *job) error {
+	t := &j.tail
+	if j.backend == nil {
+		return nil
+	}
 	if err := m.findTail(ctx, at, t); err != nil {
 		return err
 	}
 	for t.offset < m.cfg.MaxLog {
-		chunk, err := m.readLog(ctx, at, t.offset, min(maxChunk, m.cfg.MaxLog-t.offset))
+		chunk, err := readLog(ctx, j.backend, at, t.offset, min(maxChunk, m.cfg.MaxLog-t.offset))
 		if err != nil || len(chunk) == 0 {
 			return err
 		}
-		key := LogChunkKey(at.run, at.n, t.next)
+		key := LogChunkKey(at.Run, at.N, t.next)
 		size := int64(len(chunk))
 		_, err = m.cfg.Bucket.Put(ctx, key, bytes.NewReader(chunk), size, bucket.PutOptions{CreateOnly: true, ContentType: logType})
 		if errors.Is(err, bucket.ErrExists) {
@@ -65,12 +69,12 @@ func (m *Machine) copyLog(ctx context.Context, at attempt, t *tail) error {
 }
 
 // findTail counts the chunks that are there, once.
-func (m *Machine) findTail(ctx context.Context, at attempt, t *tail) error {
+func (m *Machine) findTail(ctx context.Context, at Attempt, t *tail) error {
 	if t.found {
 		return nil
 	}
 	var n tail
-	for attrs, err := range m.cfg.Bucket.List(ctx, registry.AttemptPrefix(at.run, at.n)+registry.LogDir+"/") {
+	for attrs, err := range m.cfg.Bucket.List(ctx, registry.AttemptPrefix(at.Run, at.N)+registry.LogDir+"/") {
 		if err != nil {
 			return fmt.Errorf("log chunks: %w", err)
 		}
@@ -82,23 +86,23 @@ func (m *Machine) findTail(ctx context.Context, at attempt, t *tail) error {
 }
 
 // readLog reads at most limit bytes of the job's output. A job that is gone has none.
-func (m *Machine) readLog(ctx context.Context, at attempt, offset, limit int64) ([]byte, error) {
-	r, err := m.cfg.Backend.Log(ctx, at.run, at.n, offset)
+func readLog(ctx context.Context, b Backend, at Attempt, offset, limit int64) ([]byte, error) {
+	r, err := b.Log(ctx, at.Run, at.N, offset)
 	if errors.Is(err, ErrNoJob) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("log of run %s: %w", at.run, err)
+		return nil, fmt.Errorf("log of run %s: %w", at.Run, err)
 	}
 	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, limit))
+	out, err := io.ReadAll(io.LimitReader(r, limit))
 	if err != nil {
-		return nil, fmt.Errorf("log of run %s: %w", at.run, err)
+		return nil, fmt.Errorf("log of run %s: %w", at.Run, err)
 	}
-	return b, nil
+	return out, nil
 }
 
-func (m *Machine) hasLog(ctx context.Context, at attempt) (bool, error) {
+func (m *Machine) hasLog(ctx context.Context, at Attempt) (bool, error) {
 	_, err := m.cfg.Bucket.Stat(ctx, logKey(at))
 	if errors.Is(err, bucket.ErrNotFound) {
 		return false, nil
@@ -107,13 +111,13 @@ func (m *Machine) hasLog(ctx context.Context, at attempt) (bool, error) {
 }
 
 // keepLog puts the whole log of an attempt that is over, made of its chunks: they outlive the job.
-func (m *Machine) keepLog(ctx context.Context, at attempt) error {
+func (m *Machine) keepLog(ctx context.Context, at Attempt) error {
 	f, err := os.CreateTemp("", "signalbox-log-*")
 	if err != nil {
 		return fmt.Errorf("keep log: %w", err)
 	}
 	defer func() { _ = errors.Join(f.Close(), os.Remove(f.Name())) }() // scratch
-	for attrs, err := range m.cfg.Bucket.List(ctx, registry.AttemptPrefix(at.run, at.n)+registry.LogDir+"/") {
+	for attrs, err := range m.cfg.Bucket.List(ctx, registry.AttemptPrefix(at.Run, at.N)+registry.LogDir+"/") {
 		if err != nil {
 			return fmt.Errorf("keep log: %w", err)
 		}

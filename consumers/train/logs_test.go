@@ -34,7 +34,7 @@ func TestFaultsOfTheBucket(t *testing.T) {
 			fmt.Fprintf(&want, "line %d\n", i)
 		}
 		w.wantLog(run, 1, want.String())
-		if n := w.backend.Jobs(); n != 0 {
+		if n := w.backend.Len(); n != 0 {
 			t.Errorf("the backend still knows %d jobs", n)
 		}
 	})
@@ -91,7 +91,7 @@ func TestEndsThatNobodySawAreAdopted(t *testing.T) {
 		w.start()
 		w.run(run.ID, time.Second)
 		w.wantLog(run, 1, "line 0\nline 1\nline 2\nline 3\nline 4\n")
-		if n := w.backend.Jobs(); n != 0 {
+		if n := w.backend.Len(); n != 0 {
 			t.Errorf("the backend still knows %d jobs", n)
 		}
 	})

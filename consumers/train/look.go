@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,61 +23,40 @@ func (m *Machine) look(ctx context.Context) {
 	}
 	m.finishOthers(ctx, active)
 	var g errgroup.Group
-	for _, run := range m.admit(ctx, active) {
-		j := m.follow(ctx, run)
+	admitted := m.admit(ctx, active)
+	for _, a := range admitted {
+		j := m.follow(ctx, a)
 		g.Go(func() error {
-			if err := m.step(ctx, run, j); err != nil && ctx.Err() == nil {
-				m.cfg.Log.WarnContext(ctx, "run not moved", "run_id", run.ID, "attempt", run.Attempt, "error", err)
+			if err := m.step(ctx, a, j); err != nil && ctx.Err() == nil {
+				m.cfg.Log.WarnContext(ctx, "run not moved", "run_id", a.run.ID, "attempt", a.run.Attempt, "error", err)
 			}
 			return nil
 		})
 	}
 	_ = g.Wait() // the steps log what they could not do
-}
-
-// admit picks the runs that have a slot: those that run keep theirs, then the ones that wait longest.
-func (m *Machine) admit(ctx context.Context, active []registry.Run) []registry.Run {
-	slices.SortStableFunc(active, func(a, b registry.Run) int {
-		if ra, rb := a.State == registry.RunRunning, b.State == registry.RunRunning; ra != rb {
-			if ra {
-				return -1
-			}
-			return 1
+	for _, a := range admitted {
+		if why := m.jobs[a.id()].why; why != "" && a.run.State == registry.RunQueued {
+			m.note(ctx, a.run, why)
 		}
-		return a.Created.Compare(b.Created)
-	})
-	var out []registry.Run
-	for _, run := range active {
-		if len(out) >= m.cfg.MaxParallel && run.State != registry.RunRunning {
-			break
-		}
-		if run.State == registry.RunRequested {
-			queued, err := m.cfg.Runs.QueueRun(ctx, run.ID)
-			if err != nil {
-				if !errors.Is(err, registry.ErrRunMoved) { // somebody cancelled it
-					m.cfg.Log.WarnContext(ctx, "run not queued", "run_id", run.ID, "error", err)
-				}
-				continue
-			}
-			run = queued
-		}
-		out = append(out, run)
 	}
-	return out
+	m.sweep(ctx)
 }
 
 // finishOthers ends what was followed and is not active at that attempt any more.
 func (m *Machine) finishOthers(ctx context.Context, active []registry.Run) {
-	alive := map[attempt]bool{}
+	alive := map[Attempt]bool{}
 	for _, run := range active {
-		alive[attempt{run.ID, run.Attempt}] = true
+		alive[Attempt{run.ID, run.Attempt}] = true
 	}
 	for at, j := range m.jobs {
 		if alive[at] {
 			continue
 		}
-		if err := m.finish(ctx, at, j); err != nil {
-			m.cfg.Log.WarnContext(ctx, "attempt not cleaned up", "run_id", at.run, "attempt", at.n, "error", err)
+		switch err := m.finish(ctx, at, j); {
+		case errors.Is(err, ErrEnding): // the next look asks again
+			continue
+		case err != nil:
+			m.cfg.Log.WarnContext(ctx, "attempt not cleaned up", "run_id", at.Run, "attempt", at.N, "error", err)
 			continue
 		}
 		delete(m.jobs, at)
@@ -86,17 +64,21 @@ func (m *Machine) finishOthers(ctx context.Context, active []registry.Run) {
 }
 
 // finish keeps the log of an attempt that is over and makes the backend forget it.
-func (m *Machine) finish(ctx context.Context, at attempt, j *job) error {
-	if err := m.copyLog(ctx, at, &j.tail); err != nil {
+func (m *Machine) finish(ctx context.Context, at Attempt, j *job) error {
+	j.tail = tail{} // the job may have sent the rest itself
+	if err := m.copyLog(ctx, at, j); err != nil {
 		return err
+	}
+	if j.backend != nil {
+		if err := j.backend.Cancel(ctx, at.Run, at.N); err != nil {
+			return err
+		}
 	}
 	if err := m.keepLog(ctx, at); err != nil {
 		return err
 	}
-	if err := m.cfg.Backend.Cancel(ctx, at.run, at.n); err != nil {
-		return err
-	}
 	m.end(ctx, j, at)
+	delete(m.noted, at)
 	return nil
 }
 
@@ -110,7 +92,7 @@ func (m *Machine) adopt(ctx context.Context) error {
 	}
 	var errs []error
 	for _, run := range recent {
-		at := attempt{run.ID, run.Attempt}
+		at := Attempt{run.ID, run.Attempt}
 		if run.Attempt == 0 {
 			continue // it never had a job
 		}
@@ -118,7 +100,11 @@ func (m *Machine) adopt(ctx context.Context) error {
 			errs = append(errs, err)
 			continue
 		}
-		errs = append(errs, m.finish(ctx, at, &job{}))
+		var j job
+		if class, ok := m.classes.find(run.ComputeClass); ok {
+			j.backend = class.Backend
+		}
+		errs = append(errs, ignoreEnding(m.finish(ctx, at, &j)))
 	}
 	return errors.Join(errs...)
 }
@@ -126,8 +112,8 @@ func (m *Machine) adopt(ctx context.Context) error {
 // leave copies what the jobs have written so far.
 func (m *Machine) leave(ctx context.Context) {
 	for at, j := range m.jobs {
-		if err := m.copyLog(ctx, at, &j.tail); err != nil {
-			m.cfg.Log.WarnContext(ctx, "log not copied", "run_id", at.run, "attempt", at.n, "error", err)
+		if err := m.copyLog(ctx, at, j); err != nil {
+			m.cfg.Log.WarnContext(ctx, "log not copied", "run_id", at.Run, "attempt", at.N, "error", err)
 		}
 		j.span.End()
 	}

@@ -24,9 +24,10 @@ import (
 type runs interface {
 	Runs(ctx context.Context, f registry.RunFilter) ([]registry.Run, error)
 	Run(ctx context.Context, id registry.RunID) (registry.Run, error)
-	QueueRun(ctx context.Context, id registry.RunID) (registry.Run, error)
+	QueueRun(ctx context.Context, id registry.RunID, class string) (registry.Run, error)
+	NoteRun(ctx context.Context, id registry.RunID, attempt int, reason string) (registry.Run, error)
 	StartRun(ctx context.Context, id registry.RunID, attempt int, artifacts map[string]string) (registry.Run, error)
-	RetryRun(ctx context.Context, id registry.RunID, attempt int, reason string) (registry.Run, error)
+	RetryRun(ctx context.Context, id registry.RunID, attempt int, class, reason string) (registry.Run, error)
 	FailRun(ctx context.Context, id registry.RunID, attempt int, e events.Exception, artifacts map[string]string) (registry.Run, error)
 }
 
@@ -43,20 +44,26 @@ type TokenMinter interface {
 
 // Config of a Machine.
 type Config struct {
-	Runs    runs          // required; a *registry.Registry
-	Inputs  inputs        // required; a *registry.Registry
-	Backend Backend       // required
-	Bucket  bucket.Bucket // required: logs are copied there
-	Signer  bucket.Signer // required: jobs read their inputs by signed requests
-	Tokens  TokenMinter   // required
-	Tracer  trace.Tracer  // nil: no spans
-	Log     *slog.Logger  // nil: discard
+	Runs   runs          // required; a *registry.Registry
+	Inputs inputs        // required; a *registry.Registry
+	Bucket bucket.Bucket // required: logs are copied there
+	Signer bucket.Signer // required: jobs read their inputs by signed requests
+	Tokens TokenMinter   // required
+	Tracer trace.Tracer  // nil: no spans
+	Log    *slog.Logger  // nil: discard
+	// Classes are what compute_resource may name; at least one. A request that names none gets DefaultClass, or the first.
+	Classes []Class
+	// Projects bound and rank the runs of projects by name, EachProject those of all others.
+	Projects    map[string]Project
+	EachProject Project
 	// API is the URL at which jobs reach the control plane; required.
 	API string
 	// BucketName is the name of Bucket in s3:// paths of requests; "" refuses paths.
 	BucketName string
 	// Poll is the time between two looks; 0 means 1s.
 	Poll time.Duration
+	// Aging is how long a run must wait to count one point of priority more; 0 means 1min.
+	Aging time.Duration
 	// MaxParallel bounds the jobs at once; 0 means 2.
 	MaxParallel int
 	// MaxAttempts bounds the attempts of a run that keeps failing; 0 means 3.
@@ -69,6 +76,8 @@ type Config struct {
 	SignFor time.Duration
 	// MaxLog bounds what is kept of an attempt's log, in bytes; 0 means 64 MiB.
 	MaxLog int64
+	// Sweep is the time between two searches for jobs that no run wants any more; 0 means 1min.
+	Sweep time.Duration
 	// Drain bounds what is under way when Run is told to stop; 0 means 10s.
 	Drain time.Duration
 }
@@ -78,6 +87,8 @@ func (c Config) withDefaults() Config {
 	c.MaxParallel = cmp.Or(c.MaxParallel, 2)
 	c.MaxAttempts = cmp.Or(c.MaxAttempts, 3)
 	c.RetryDelay = cmp.Or(c.RetryDelay, time.Second)
+	c.Aging = cmp.Or(c.Aging, time.Minute)
+	c.Sweep = cmp.Or(c.Sweep, time.Minute)
 	c.SignFor = cmp.Or(c.SignFor, 12*time.Hour)
 	c.MaxLog = cmp.Or(c.MaxLog, 64<<20)
 	c.Drain = cmp.Or(c.Drain, 10*time.Second)
@@ -95,28 +106,35 @@ func (c Config) validate() error {
 		}
 	}
 	need(c.Runs != nil && c.Inputs != nil, "runs or inputs is missing")
-	need(c.Backend != nil, "backend is missing")
 	need(c.Bucket != nil && c.Signer != nil, "bucket or signer is missing")
 	need(c.Tokens != nil, "tokens is missing")
 	need(c.API != "", "api is missing: jobs would have nowhere to report")
-	need(c.Poll > 0 && c.RetryDelay > 0 && c.SignFor > 0 && c.Drain > 0 && c.Deadline >= 0, "a duration is negative")
+	need(c.Poll > 0 && c.RetryDelay > 0 && c.SignFor > 0 && c.Drain > 0 && c.Deadline >= 0 && c.Aging > 0 && c.Sweep > 0,
+		"a duration is negative")
 	need(c.MaxParallel > 0 && c.MaxAttempts > 0 && c.MaxLog > 0, "a limit is negative")
-	return errors.Join(errs...)
+	return errors.Join(append(errs, classes(c.Classes).validate())...)
 }
 
-// Machine moves runs. One Machine works on one Backend.
+// Machine moves runs. No two of them may share a Backend.
 type Machine struct {
 	cfg      Config
+	classes  classes
 	attempts metric.Float64Histogram
 	kick     chan struct{}
-	jobs     map[attempt]*job // followed attempts; belongs to Run
+	// These belong to Run.
+	jobs  map[Attempt]*job   // followed attempts
+	noted map[Attempt]string // what their history says of why they wait
+	swept time.Time
 }
 
-// attempt identifies one execution of a run.
-type attempt struct {
-	run registry.RunID
-	n   int
+// attemptOf is the attempt at which a run is, and what it runs on.
+type attemptOf struct {
+	run   registry.Run
+	class Class
+	fresh bool // queued by this look, so that no backend knows it
 }
+
+func (a attemptOf) id() Attempt { return Attempt{a.run.ID, a.run.Attempt} }
 
 // New returns a Machine.
 func New(cfg Config) (*Machine, error) {
@@ -129,16 +147,22 @@ func New(cfg Config) (*Machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("train metrics: %w", err)
 	}
-	return &Machine{cfg: cfg, attempts: attempts, kick: make(chan struct{}, 1), jobs: map[attempt]*job{}}, nil
+	return &Machine{cfg: cfg, attempts: attempts, kick: make(chan struct{}, 1), classes: cfg.Classes,
+		jobs: map[Attempt]*job{}, noted: map[Attempt]string{}}, nil
 }
 
 // Handle implements events.Handler: every event of a run is a hint to look now.
 func (m *Machine) Handle(context.Context, events.Event) error {
+	m.Look()
+	return nil
+}
+
+// Look makes the next look come now: something may have changed. It does not wait for it.
+func (m *Machine) Look() {
 	select {
 	case m.kick <- struct{}{}:
 	default: // a look is due already
 	}
-	return nil
 }
 
 // Run looks after runs until ctx ends. Jobs under way are left to the backend; the log that they wrote is copied first.

@@ -29,7 +29,7 @@ func TestRunCompletes(t *testing.T) {
 		if done.Artifacts[registry.ArtifactLogs] != registry.ArtifactKey(run.ID, 1, registry.ArtifactLogs) {
 			t.Errorf("artifacts %v lack the log", done.Artifacts)
 		}
-		if n := w.backend.Jobs(); n != 0 {
+		if n := w.backend.Len(); n != 0 {
 			t.Errorf("the backend still knows %d jobs", n)
 		}
 	})
@@ -55,7 +55,7 @@ func TestCancelledRunsAreStopped(t *testing.T) {
 		w.want(w.run(run.ID, 3*time.Second), registry.RunCancelled, 1)
 		<-stopped
 		w.wantLog(run, 1, "working\n")
-		if n := w.backend.Jobs(); n != 0 {
+		if n := w.backend.Len(); n != 0 {
 			t.Errorf("the backend still knows %d jobs", n)
 		}
 	})
@@ -105,7 +105,7 @@ func TestEventIsAHintToLookNow(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if n := w.backend.Jobs(); n != 1 {
+		if n := w.backend.Len(); n != 1 {
 			t.Errorf("%d jobs after the event, want 1 without a wait", n)
 		}
 		w.want(w.run(run.ID, 3*time.Hour), registry.RunComplete, 1)
@@ -114,7 +114,7 @@ func TestEventIsAHintToLookNow(t *testing.T) {
 
 func TestConfigListsEveryFault(t *testing.T) {
 	_, err := train.New(train.Config{Poll: -1, MaxParallel: -1})
-	for _, want := range []string{"runs or inputs", "backend", "bucket or signer", "tokens", "api", "duration", "limit"} {
+	for _, want := range []string{"runs or inputs", "classes", "bucket or signer", "tokens", "api", "duration", "limit"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v lacks %q", err, want)
 		}

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -14,6 +15,8 @@ const (
 	ExceptionLost    = "JobLost"    // the backend no longer knows the job
 	ExceptionFailed  = "JobFailed"  // the job ended without a report
 	ExceptionInvalid = "JobInvalid" // there is no job to start
+	// ExceptionOutOfMemory is a job that reached the memory limit of its class. The next attempt has a larger one.
+	ExceptionOutOfMemory = "OutOfMemory"
 )
 
 // maxLost bounds the attempts of a run whose jobs keep vanishing: it may be the run that takes its host down.
@@ -33,13 +36,15 @@ func lost() ending {
 // unreported is a process that ended on its own or by force. Running out of time is the one end that another attempt
 // would only repeat.
 func unreported(st Status) ending {
-	message := st.Reason
-	if message == "" {
-		message = fmt.Sprintf("exit status %d", st.ExitCode)
+	message := cmp.Or(st.Reason, fmt.Sprintf("exit status %d", st.ExitCode))
+	switch st.Cause {
+	case CauseDisrupted:
+		return ending{kind: ExceptionLost, message: message, retryable: true}
+	case CauseOutOfMemory:
+		return ending{kind: ExceptionOutOfMemory, message: message, retryable: true}
 	}
 	return ending{
-		kind: ExceptionFailed, message: "the job ended without a report: " + message,
-		retryable: st.Reason != ReasonDeadline,
+		kind: ExceptionFailed, message: "the job ended without a report: " + message, retryable: st.Cause != CauseDeadline,
 	}
 }
 
@@ -54,10 +59,13 @@ func (m *Machine) mayRetry(run registry.Run, e ending) bool {
 	if e.kind == ExceptionLost {
 		return true
 	}
-	spent := 1
+	spent, last := 1, 1
 	for _, t := range run.History {
-		if t.State == registry.RunQueued && t.Attempt > 1 && !strings.HasPrefix(t.Reason, ExceptionLost) {
-			spent++
+		if t.State == registry.RunQueued && t.Attempt > last { // the first transition of an attempt says why it was needed
+			last = t.Attempt
+			if !strings.HasPrefix(t.Reason, ExceptionLost) {
+				spent++
+			}
 		}
 	}
 	return spent < m.cfg.MaxAttempts
@@ -68,9 +76,9 @@ func (e ending) exception(step string) events.Exception {
 }
 
 // lastStep is the step that an attempt was in, by the figures of those that it reported.
-func (m *Machine) lastStep(ctx context.Context, at attempt) string {
+func (m *Machine) lastStep(ctx context.Context, at Attempt) string {
 	done := map[string]bool{}
-	prefix := registry.AttemptPrefix(at.run, at.n) + StepDir + "/"
+	prefix := registry.AttemptPrefix(at.Run, at.N) + StepDir + "/"
 	for attrs, err := range m.cfg.Bucket.List(ctx, prefix) {
 		if err != nil {
 			return "unknown"

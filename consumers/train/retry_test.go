@@ -57,7 +57,7 @@ func TestDeadlineIsNotRetried(t *testing.T) {
 		w.start()
 		run := w.run(w.request("a").ID, 2*time.Hour)
 		w.want(run, registry.RunFailed, 1)
-		if run.Exception.Retryable || !strings.Contains(run.Exception.Message, train.ReasonDeadline) {
+		if run.Exception.Retryable || !strings.Contains(run.Exception.Message, string(train.CauseDeadline)) {
 			t.Errorf("exception %+v", run.Exception)
 		}
 	})
@@ -101,7 +101,7 @@ func TestRetryThatTheJobAskedForIsFollowed(t *testing.T) {
 				if j.Attempt == 2 {
 					return completes(0)(w)(ctx, j, out)
 				}
-				if _, err := w.reg.RetryRun(ctx, j.Run, j.Attempt, "network"); err != nil {
+				if _, err := w.reg.RetryRun(ctx, j.Run, j.Attempt, "", "network"); err != nil {
 					t.Error(err)
 				}
 				<-ctx.Done() // hangs: the machine must not leave it beside the next attempt
@@ -113,7 +113,7 @@ func TestRetryThatTheJobAskedForIsFollowed(t *testing.T) {
 		w.want(run, registry.RunComplete, 2)
 		w.wantLog(run, 1, "attempt 1\n")
 		w.wantLog(run, 2, "attempt 2\n")
-		if n := w.backend.Jobs(); n != 0 {
+		if n := w.backend.Len(); n != 0 {
 			t.Errorf("the backend still knows %d jobs", n)
 		}
 	})

@@ -16,15 +16,17 @@ import (
 
 // job is what the machine remembers of an attempt that it follows. All of it can be found again.
 type job struct {
-	span  trace.Span
-	begun time.Time // when this process first saw it
-	tail  tail
+	backend Backend // nil: its class is no longer configured
+	span    trace.Span
+	begun   time.Time // when this process first saw it
+	tail    tail
+	why     string // what it waits for, by the backend's last word
 }
 
 // follow returns what is remembered of a run's current attempt, and begins its span if that is new. The span is a trace
 // of its own: what asked for the run may be days old and have a thousand causes of its own. It is linked instead.
-func (m *Machine) follow(ctx context.Context, run registry.Run) *job {
-	at := attempt{run.ID, run.Attempt}
+func (m *Machine) follow(ctx context.Context, a attemptOf) *job {
+	at, run := a.id(), a.run
 	if j, ok := m.jobs[at]; ok {
 		return j
 	}
@@ -39,7 +41,7 @@ func (m *Machine) follow(ctx context.Context, run registry.Run) *job {
 		opts = append(opts, trace.WithLinks(cause))
 	}
 	_, span := tracer.Start(ctx, "train "+string(run.Model), opts...)
-	j := &job{span: span, begun: time.Now()}
+	j := &job{backend: a.class.Backend, span: span, begun: time.Now()}
 	m.jobs[at] = j
 	return j
 }
@@ -50,11 +52,11 @@ func (j *job) within(ctx context.Context) context.Context {
 }
 
 // end closes the span with what became of the attempt.
-func (m *Machine) end(ctx context.Context, j *job, at attempt) {
+func (m *Machine) end(ctx context.Context, j *job, at Attempt) {
 	if j.span == nil {
 		return
 	}
-	if run, err := m.cfg.Runs.Run(ctx, at.run); err == nil {
+	if run, err := m.cfg.Runs.Run(ctx, at.Run); err == nil {
 		m.attempts.Record(ctx, time.Since(j.begun).Seconds(), metric.WithAttributes(
 			attribute.String("signalbox.model", string(run.Model)), attribute.String("signalbox.job_state", string(run.State))))
 		j.span.SetAttributes(attribute.String("signalbox.job_state", string(run.State)))

@@ -102,7 +102,7 @@ func newWorld(t *testing.T, program func(w *world) backendtest.Program) *world {
 		t.Fatal(err)
 	}
 	w.cfg = train.Config{
-		Runs: reg, Inputs: reg, Backend: w.backend, Bucket: w.bucket, Signer: w.signer, Tokens: tokens{},
+		Runs: reg, Inputs: reg, Classes: []train.Class{{Name: "CPU", Backend: w.backend}, {Name: "GPU", Backend: w.backend}}, Bucket: w.bucket, Signer: w.signer, Tokens: tokens{},
 		API: "http://control.test", BucketName: "signalbox", Deadline: time.Hour,
 	}
 	return w

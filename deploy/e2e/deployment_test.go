@@ -37,6 +37,7 @@ type deployment struct {
 	endpoints
 	dir    string // of caches and jobs
 	client *flights.Client
+	serves map[string]func() // by role: starts the process with that role over, as after a crash
 }
 
 // bucket returns the deployment's object store, for looking behind the API.
@@ -143,7 +144,10 @@ func up(t *testing.T, dir string) (*deployment, *flights.Stack) {
 }
 
 // real starts Apache Kafka, PostgreSQL and MinIO, and Signalbox on them as three processes with different roles.
-func real(t *testing.T) *deployment {
+func real(t *testing.T) *deployment { return realAt(t, "127.0.0.1", "") }
+
+// realAt is a real deployment whose control plane and object store are reached at host, with a configuration file.
+func realAt(t *testing.T, host, config string) *deployment {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
@@ -162,16 +166,20 @@ func real(t *testing.T) *deployment {
 		}
 	})
 	store := miniotest.Run(t)
-	d := &deployment{dir: t.TempDir()}
+	d := &deployment{dir: t.TempDir(), serves: map[string]func(){}}
 	d.Kafka, d.Postgres = broker.Addr(), db.URL()
-	d.S3.Endpoint, d.S3.AccessKey, d.S3.SecretKey, d.S3.Bucket, d.S3.Region = store.Endpoint, store.AccessKey, store.SecretKey, "signalbox", "us-east-1"
+	d.S3.Endpoint = forward(t, host, store.Endpoint)
+	d.S3.AccessKey, d.S3.SecretKey, d.S3.Bucket, d.S3.Region = store.AccessKey, store.SecretKey, "signalbox", "us-east-1"
 	if err := d.bucket(t).EnsureBucket(ctx); err != nil {
 		t.Fatal(err)
 	}
-	d.Control, d.Predict = "http://"+freeAddr(t), "http://"+freeAddr(t)
-	tokens := d.credentials(t)
+	d.Control, d.Predict = "http://"+freeAddr(t, host), "http://"+freeAddr(t, "127.0.0.1")
+	more := []string{"--tokens", d.credentials(t)}
+	if config != "" {
+		more = append(more, "--config", config)
+	}
 	for i, roles := range [][]string{{"control", "archive"}, {"generate", "train", "evaluate"}, {"predict"}} {
-		serve(t, d, tokens, i, roles)
+		serve(t, d, more, i, roles)
 	}
 	d.connect()
 	return d
@@ -192,9 +200,9 @@ func databaseDir(t *testing.T) string {
 }
 
 // freeAddr is an address that nobody listens on at the moment.
-func freeAddr(t *testing.T) string {
+func freeAddr(t *testing.T, host string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,22 +229,35 @@ func (d *deployment) credentials(t *testing.T) string {
 }
 
 // serve starts one process with some roles and waits until it is ready.
-func serve(t *testing.T, d *deployment, tokens string, n int, roles []string) {
+func serve(t *testing.T, d *deployment, more []string, n int, roles []string) {
 	t.Helper()
 	name := "serve-" + strings.Join(roles, "-")
-	args := append(append([]string{"serve"}, roles...), "--data", filepath.Join(d.dir, name), "--tokens", tokens,
+	args := append(append([]string{"serve"}, roles...), "--data", filepath.Join(d.dir, name),
 		"--archive-max-age", "1s", "--python", python,
 		"--listen", strings.TrimPrefix(d.Control, "http://"), "--predict-listen", strings.TrimPrefix(d.Predict, "http://"))
-	cmd := exec.Command(programs.signalbox, args...)
-	cmd.Env = append(append(os.Environ(), d.environ()...), "SIGNALBOX_RUN_KEY=0123456789abcdef0123456789abcdef")
+	host, _, _ := net.SplitHostPort(strings.TrimPrefix(d.Control, "http://"))
+	env := append(append(os.Environ(), d.environ()...), "SIGNALBOX_RUN_KEY=0123456789abcdef0123456789abcdef", "SIGNALBOX_HOSTS="+host)
 	log := logFile(t, name+".log")
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	var cmd *exec.Cmd
+	var exited chan error
+	start := func() {
+		cmd = exec.Command(programs.signalbox, append(args, more...)...)
+		cmd.Env, cmd.Stdout, cmd.Stderr = env, log, log
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		exited = make(chan error, 1)
+		go func() { exited <- cmd.Wait() }()
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
+	start()
+	for _, role := range roles {
+		d.serves[role] = func() {
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // its own complaint comes at the end
+			<-exited
+			start()
+		}
+	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // one that is gone is reported below
 		select {

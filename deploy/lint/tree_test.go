@@ -39,6 +39,9 @@ func load(t *testing.T) []pkg {
 		if e.IsDir() && (e.Name() == "testdata" || e.Name() == "node_modules" || strings.HasPrefix(e.Name(), ".") && p != root) {
 			return fs.SkipDir
 		}
+		if _, err := os.Stat(filepath.Join(p, "go.mod")); e.IsDir() && err == nil && p != root {
+			return fs.SkipDir // another module
+		}
 		if e.IsDir() || !strings.HasSuffix(p, ".go") {
 			return nil
 		}

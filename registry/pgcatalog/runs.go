@@ -5,16 +5,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/registry"
 	"github.com/signalbox-ml/signalbox/registry/cas"
 )
 
-const runColumns = `id, key, model, dataset, workflow, request, cause, state, attempt, package, exception, artifacts, created, updated`
+const runColumns = `id, key, model, dataset, workflow, request, cause, state, attempt, package, exception, artifacts, compute_class, executor,
+	retry_of, created, updated`
 
 // CreateRun implements registry.Runs.
 func (c *Catalog) CreateRun(ctx context.Context, r registry.Run, evs ...events.Event) (registry.Run, bool, error) {
@@ -24,11 +27,11 @@ func (c *Catalog) CreateRun(ctx context.Context, r registry.Run, evs ...events.E
 		var err error
 		out, err = scanRun(tx.QueryRow(ctx, `
 			INSERT INTO run (`+runColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16)
 			ON CONFLICT (key) DO NOTHING
 			RETURNING `+runColumns,
 			[16]byte(r.ID), digest(r.Key), r.Model, digest(r.Dataset), digest(r.Workflow), r.Request, r.Cause, r.State, r.Attempt,
-			digest(r.Package), r.Exception, artifacts(r.Artifacts), r.Created))
+			digest(r.Package), r.Exception, artifacts(r.Artifacts), r.ComputeClass, r.Executor, runRef(r.RetryOf), r.Created))
 		if errors.Is(err, pgx.ErrNoRows) {
 			out, err = runByKey(ctx, tx, r.Key)
 			created = again && out.ID == r.ID
@@ -66,11 +69,14 @@ func (c *Catalog) ChangeRun(ctx context.Context, v registry.RunChange, evs ...ev
 		}
 		out, err = scanRun(tx.QueryRow(ctx, `
 			UPDATE run SET state = $4, attempt = $5, updated = $6, package = coalesce($7, package),
-				exception = coalesce($8, exception), artifacts = artifacts || $9
+				exception = coalesce($8, exception), artifacts = artifacts || $9,
+				compute_class = coalesce(nullif($10, ''), compute_class),
+				executor = CASE WHEN $11 <> '' THEN $11 WHEN attempt = $5 THEN executor ELSE '' END
 			WHERE id = $1 AND state = ANY ($2) AND attempt = $3 AND ($7::text IS NULL OR package IS NULL)
+				AND ($11 = '' OR executor IN ('', $11))
 			RETURNING `+runColumns,
 			[16]byte(v.ID), states(v.From), v.FromAttempt, v.To, v.Attempt, v.At, digest(v.Package), v.Exception,
-			artifacts(v.Artifacts)))
+			artifacts(v.Artifacts), v.ComputeClass, v.Executor))
 		if errors.Is(err, pgx.ErrNoRows) {
 			return refuseRun(ctx, tx, v.ID, &out)
 		}
@@ -107,9 +113,9 @@ func refuseRun(ctx context.Context, tx pgx.Tx, id registry.RunID, out *registry.
 // addTransition appends to the history. The row of the run is locked, so nobody else counts at the same time.
 func addTransition(ctx context.Context, tx pgx.Tx, r registry.Run, reason string, op uuid.UUID) error {
 	_, err := tx.Exec(ctx, `
-		INSERT INTO run_transition (run, n, state, attempt, reason, at, op)
-		SELECT $1, coalesce(max(n), 0) + 1, $2, $3, $4, $5, $6 FROM run_transition WHERE run = $1`,
-		[16]byte(r.ID), r.State, r.Attempt, reason, r.Updated, [16]byte(op))
+		INSERT INTO run_transition (run, n, state, attempt, reason, compute_class, at, op)
+		SELECT $1, coalesce(max(n), 0) + 1, $2, $3, $4, $5, $6, $7 FROM run_transition WHERE run = $1`,
+		[16]byte(r.ID), r.State, r.Attempt, reason, r.ComputeClass, r.Updated, [16]byte(op))
 	return err
 }
 
@@ -119,7 +125,8 @@ func (c *Catalog) Run(ctx context.Context, id registry.RunID) (registry.Run, err
 	// One statement, so that the run and its history are of one moment.
 	out, err := scanRun(c.pool.QueryRow(ctx, `
 		SELECT `+runColumns+`, (
-			SELECT json_agg(json_build_object('job_state', t.state, 'attempt', t.attempt, 'reason', t.reason, 'created_at', t.at) ORDER BY n)
+			SELECT json_agg(json_build_object('job_state', t.state, 'attempt', t.attempt, 'reason', t.reason,
+				'compute_class', t.compute_class, 'created_at', t.at) ORDER BY n)
 			FROM run_transition t WHERE run = id
 		) FROM run WHERE id = $1`, [16]byte(id)), &history)
 	if err != nil {
@@ -138,8 +145,14 @@ func (c *Catalog) ListRuns(ctx context.Context, f registry.RunFilter) ([]registr
 		SELECT `+runColumns+` FROM run
 		WHERE ($1 = '' OR model = $1) AND (cardinality($2::text[]) = 0 OR state = ANY ($2))
 			AND ($3::text IS NULL OR dataset = $3) AND ($4::text IS NULL OR package = $4)
-		ORDER BY created DESC, seq DESC LIMIT $5`,
-		f.Model, states(f.States), digest(f.Dataset), digest(f.Package), cmp.Or(f.Limit, defaultLimit))
+			AND ($5 = '' OR project = $5) AND ($6 = '' OR owner = $6) AND ($7 = '' OR trainer = $7)
+			AND (cardinality($8::text[]) = 0 OR workflow_name = ANY ($8))
+			AND ($9::timestamptz IS NULL OR created >= $9) AND ($10::timestamptz IS NULL OR created < $10)
+			AND ($11::timestamptz IS NULL OR (created, id) < ($11, $12))
+		ORDER BY created DESC, id DESC LIMIT $13`,
+		f.Model, states(f.States), digest(f.Dataset), digest(f.Package), f.Project, f.Owner, f.Trainer,
+		append([]string{}, f.Workflows...), instant(f.Since), instant(f.Until), instant(f.After.Created), [16]byte(f.After.ID),
+		cmp.Or(f.Limit, defaultLimit))
 	out, err := collect(rows, err, func(row pgx.Row) (registry.Run, error) { return scanRun(row) })
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", err)
@@ -147,12 +160,28 @@ func (c *Catalog) ListRuns(ctx context.Context, f registry.RunFilter) ([]registr
 	return out, nil
 }
 
+// instant is a time that may be none.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// runRef is a reference to a run that may be none.
+func runRef(id registry.RunID) pgtype.UUID {
+	return pgtype.UUID{Bytes: id, Valid: id != registry.RunID{}}
+}
+
 // scanRun reads runColumns, and more that follow them into more.
 func scanRun(row pgx.Row, more ...any) (registry.Run, error) {
 	var r registry.Run
+	var retryOf pgtype.UUID
 	err := row.Scan(append([]any{(*[16]byte)(&r.ID), (*digest)(&r.Key), &r.Model, (*digest)(&r.Dataset), (*digest)(&r.Workflow),
-		&r.Request, &r.Cause, &r.State, &r.Attempt, (*digest)(&r.Package), &r.Exception, &r.Artifacts, &r.Created, &r.Updated},
+		&r.Request, &r.Cause, &r.State, &r.Attempt, (*digest)(&r.Package), &r.Exception, &r.Artifacts, &r.ComputeClass, &r.Executor,
+		&retryOf, &r.Created, &r.Updated},
 		more...)...)
+	r.RetryOf = retryOf.Bytes
 	r.Created, r.Updated = r.Created.UTC(), r.Updated.UTC()
 	if len(r.Artifacts) == 0 {
 		r.Artifacts = nil

@@ -140,6 +140,42 @@ func testChangeRun(t *testing.T, c registry.Catalog) {
 	wantOutbox(t, c, "started", "started again", "published", "succeeded")
 }
 
+// testClaim: an attempt belongs to the first executor, a new attempt to nobody, and a class stays until another comes.
+func testClaim(t *testing.T, c registry.Catalog) {
+	mustCreate(t, c, newRun("a", 1))
+	v := move("a", registry.RunRequested, 0, registry.RunQueued, 1, 2)
+	v.ComputeClass = "CPU"
+	mustChange(t, c, v)
+	claim := func(state registry.RunState, attempt int, executor string, n int) registry.RunChange {
+		v := move("a", state, attempt, registry.RunRunning, attempt, n)
+		v.Executor = executor
+		return v
+	}
+	if got := mustChange(t, c, claim(registry.RunQueued, 1, "pod-1", 3)); got.Executor != "pod-1" || got.ComputeClass != "CPU" {
+		t.Errorf("claimed by %q on class %q", got.Executor, got.ComputeClass)
+	}
+	if got, err := c.ChangeRun(t.Context(), claim(registry.RunRunning, 1, "pod-2", 4)); !errors.Is(err, registry.ErrRunMoved) || got.Executor != "pod-1" {
+		t.Errorf("second executor: %v, the attempt is %q's", err, got.Executor)
+	}
+	mustChange(t, c, claim(registry.RunRunning, 1, "pod-1", 5))
+	v = move("a", registry.RunRunning, 1, registry.RunQueued, 2, 6)
+	v.ComputeClass = "HIGH_MEMORY"
+	mustChange(t, c, v)
+	got := mustChange(t, c, claim(registry.RunQueued, 2, "pod-2", 7))
+	if got.Executor != "pod-2" || got.ComputeClass != "HIGH_MEMORY" {
+		t.Errorf("attempt 2 is %q's on class %q", got.Executor, got.ComputeClass)
+	}
+	got, err := c.Run(t.Context(), runID("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var classes []string
+	for _, step := range got.History {
+		classes = append(classes, step.ComputeClass)
+	}
+	equal(t, "classes", classes, []string{"", "CPU", "CPU", "CPU", "HIGH_MEMORY", "HIGH_MEMORY"})
+}
+
 func testChangeRunRefused(t *testing.T, c registry.Catalog) {
 	mustCreate(t, c, newRun("a", 1), event(t, "e1"))
 	mustChange(t, c, move("a", registry.RunRequested, 0, registry.RunQueued, 1, 2), event(t, "e2"))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strings"
 
 	"github.com/signalbox-ml/signalbox/registry"
 )
@@ -27,28 +26,28 @@ func (c *Client) Run(ctx context.Context, id registry.RunID) (registry.Run, erro
 	return run, err
 }
 
-// ListRuns returns runs without history, newest first. Only Model, States and Limit of f are asked for.
+// ListRuns returns runs without history, newest first: the first page of what f selects.
 func (c *Client) ListRuns(ctx context.Context, f registry.RunFilter) ([]registry.Run, error) {
-	q := limit(f.Limit)
-	if f.Model != "" {
-		q.Set("model", string(f.Model))
-	}
-	if len(f.States) > 0 {
-		names := make([]string, len(f.States))
-		for i, s := range f.States {
-			names[i] = string(s)
-		}
-		q.Set("state", strings.Join(names, ","))
-	}
-	var doc struct{ Runs []registry.Run }
-	_, err := c.call(ctx, request{method: http.MethodGet, path: "/v1/runs", query: q}, &doc)
-	return doc.Runs, err
+	page, err := c.RunPage(ctx, f, "")
+	return page.Runs, err
 }
 
 // CancelRun ends a run; one that is cancelled already is a success.
 func (c *Client) CancelRun(ctx context.Context, id registry.RunID) (registry.Run, error) {
 	var run registry.Run
 	_, err := c.call(ctx, request{method: http.MethodPost, path: runPath(id) + ":cancel"}, &run)
+	return run, err
+}
+
+// RetryRun runs a run that failed or was cancelled again, as a new run. The same key gives the same one; "" asks for a new
+// one.
+func (c *Client) RetryRun(ctx context.Context, id registry.RunID, key string) (registry.Run, error) {
+	r := request{method: http.MethodPost, path: runPath(id) + ":retry", header: http.Header{}}
+	if key != "" {
+		r.header.Set("Idempotency-Key", key)
+	}
+	var run registry.Run
+	_, err := c.call(ctx, r, &run)
 	return run, err
 }
 

@@ -1,6 +1,7 @@
 package registryapi
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/signalbox-ml/signalbox/registry"
@@ -13,8 +14,9 @@ import (
 const (
 	maxBlobList = 1 << 20 // bytes
 
-	headerModel = "Signalbox-Model"
-	headerRun   = "Signalbox-Run"
+	headerModel    = "Signalbox-Model"
+	headerRun      = "Signalbox-Run"
+	headerExecutor = "Signalbox-Executor"
 )
 
 // missingBlobs says which blobs of a package are still to be uploaded, and where. Repeating it changes nothing.
@@ -51,6 +53,9 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.fence(r, run); err != nil {
+		return err
+	}
 	b, err := httpapi.ReadBody(r, manifest.MaxManifest)
 	if err != nil {
 		return err
@@ -85,4 +90,20 @@ func publisher(r *http.Request) (registry.RunID, error) {
 		return registry.RunID{}, httpapi.BadRunID()
 	}
 	return id, nil
+}
+
+// fence refuses a job that reports no more: one of an attempt that is over or belongs to another executor.
+func (s *Server) fence(r *http.Request, id registry.RunID) error {
+	who := auth.PrincipalFrom(r.Context())
+	if who.Run == "" {
+		return nil
+	}
+	run, err := s.reg.Run(r.Context(), id)
+	if err == nil {
+		err = run.Fence(who.Attempt, r.Header.Get(headerExecutor))
+	}
+	if errors.Is(err, registry.ErrRunMoved) {
+		return httpapi.Fault(http.StatusConflict, "fenced", "the run has moved on: it was cancelled, or another attempt or executor has taken over")
+	}
+	return err
 }

@@ -177,3 +177,35 @@ spec:
   evaluation: {tag: production, metric: auc}
   prediction: {logInputs: true}
 `
+
+// A cluster may start a job twice: only the executor that has the attempt publishes, and only while it has it.
+func TestJobsPublishWhileTheyCount(t *testing.T) {
+	w := newWorld(t)
+	run := w.run()
+	first := w.jobToken(run.ID)
+	put := func(token string, headers ...string) answer {
+		t.Helper()
+		headers = append(headers, "Signalbox-Model", "flight-delay", "Signalbox-Run", run.ID.String())
+		return w.do(token, "PUT", "/v1/packages/"+cas.Sum([]byte("{}")).String(), "{}", headers...)
+	}
+	counts := func(a answer) bool { return a.status != http.StatusConflict } // that {} is no manifest comes behind it
+	if a := put(first); !counts(a) {
+		t.Errorf("an attempt that nobody claimed: %d %s", a.status, a.body)
+	}
+	must(w.reg.ClaimRun(t.Context(), run.ID, 1, "pod"))(t)
+	for _, headers := range [][]string{nil, {"Signalbox-Executor", "other"}} {
+		if p := get[problem](t, put(first, headers...), http.StatusConflict); p.Code != "fenced" {
+			t.Errorf("%v: %+v", headers, p)
+		}
+	}
+	if a := put(first, "Signalbox-Executor", "pod"); !counts(a) {
+		t.Errorf("its executor: %d %s", a.status, a.body)
+	}
+	if a := put(w.tokens[auth.Trainer]); !counts(a) {
+		t.Errorf("a person: %d %s", a.status, a.body)
+	}
+	must(w.reg.RetryRun(t.Context(), run.ID, 1, "", "lost"))(t)
+	if p := get[problem](t, put(first, "Signalbox-Executor", "pod"), http.StatusConflict); p.Code != "fenced" {
+		t.Errorf("an attempt that was given up: %+v", p)
+	}
+}

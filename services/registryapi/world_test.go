@@ -276,7 +276,7 @@ func (w *world) run() registry.Run {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	must(w.reg.QueueRun(ctx, run.ID))(w.t)
+	must(w.reg.QueueRun(ctx, run.ID, "CPU"))(w.t)
 	return must(w.reg.StartRun(ctx, run.ID, 1, nil))(w.t)
 }
 

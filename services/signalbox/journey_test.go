@@ -96,12 +96,18 @@ func (o *observer) trained() journey {
 	path, token := "/v1/runs/"+j.id.String(), got(o.app.auth.MintRun(j.id.String(), 1, time.Hour))(o.t)
 	o.ask(200, request{method: "GET", path: path})
 	o.ask(200, request{method: "GET", path: "/job/" + j.id.String() + "/result"})
-	got(o.reg.QueueRun(o.t.Context(), j.id))(o.t)
+	got(o.reg.QueueRun(o.t.Context(), j.id, "CPU"))(o.t)
 
+	executor := map[string]string{}
 	report := func(status int, call, body string) answer {
 		o.t.Helper()
-		return o.ask(status, request{method: "POST", path: path + call, body: body, token: token})
+		return o.ask(status, request{method: "POST", path: path + call, body: body, token: token, header: executor})
 	}
+	report(422, ":start", `{"attempt":1,"executor":""}`)
+	report(200, ":start", `{"attempt":1,"executor":"pod"}`)
+	report(409, ":start", `{"attempt":1,"executor":"another"}`)
+	report(409, ":progress", `{"attempt":1,"step":"fetch"}`)
+	executor["Signalbox-Executor"] = "pod"
 	report(204, ":progress", `{"attempt":1,"step":"fetch","seconds":0.25,"metrics":{"rows":2}}`)
 	report(422, ":progress", `{"attempt":1,"step":"rest"}`)
 	report(403, ":progress", `{"attempt":2,"step":"fetch"}`)
@@ -110,7 +116,7 @@ func (o *observer) trained() journey {
 	report(422, "/artifacts", `{"attempt":1,"artifacts":[{"name":"Scores","digest":"`+sum+`","size":10}]}`)
 	o.leave(j.id, "metrics.json", `{"metrics":{"gain_delay":1.5},"process":{"cpu_seconds":2.5,"peak_memory_bytes":236130304}}`)
 	o.leave(j.id, registry.ArtifactLogs, "step fetch\nstep train\n")
-	o.leave(j.id, registry.LogDir+"/00000000", "step fetch\nstep train\n")
+	o.stream(path, token)
 	j.pkg = o.published(j.id, token)
 	report(422, "/artifacts", `{"attempt":1,"artifacts":[{"name":"logs","digest":"`+sum+`","size":10}]}`)
 	report(422, ":fail", `{"attempt":1,"exception":{"message":"no rows"}}`)
@@ -118,18 +124,41 @@ func (o *observer) trained() journey {
 	report(200, ":complete", fmt.Sprintf(`{"attempt":1,"package":%q,"artifacts":{"metrics.json":"runs/%s/1/metrics.json"}}`, j.pkg, j.id))
 	report(409, ":fail", `{"attempt":1,"exception":{"type":"ValueError"}}`)
 	o.ask(409, request{method: "POST", path: path + ":cancel"})
+	o.ask(409, request{method: "POST", path: path + ":retry"})
 
 	failed := o.start(body, "second")
-	got(o.reg.QueueRun(o.t.Context(), failed))(o.t)
+	got(o.reg.QueueRun(o.t.Context(), failed, "CPU"))(o.t)
 	token = got(o.app.auth.MintRun(failed.String(), 1, time.Hour))(o.t)
 	o.ask(200, request{method: "POST", path: "/v1/runs/" + failed.String() + ":fail", token: token,
 		body: `{"attempt":1,"exception":{"type":"ValueError","message":"no rows","step":"fetch","retryable":false},"artifacts":{}}`})
 	o.ask(200, request{method: "GET", path: "/job/" + failed.String() + "/result"})
+	o.ask(200, request{method: "GET", path: "/job/" + failed.String() + "/status"})
+	again := request{method: "POST", path: "/v1/runs/" + failed.String() + ":retry", header: map[string]string{"Idempotency-Key": "k"}}
+	o.ask(201, again)
+	o.ask(200, again)
 	o.ask(200, request{method: "POST", path: "/v1/runs/" + o.start(body, "third").String() + ":cancel"})
 	o.ask(200, request{method: "GET", path: "/v1/datasets?name=flights"})
 	o.ask(200, request{method: "GET", path: "/v1/datasets/" + dataset.String()})
 	o.ask(404, request{method: "GET", path: "/v1/datasets/" + sum})
 	return j
+}
+
+// stream sends what a job says on its way.
+func (o *observer) stream(path, token string) {
+	o.t.Helper()
+	put := func(status int, kind, chunk, body string) {
+		o.t.Helper()
+		media := map[string]string{"log": "application/octet-stream", "series": "application/jsonl"}[kind]
+		o.ask(status, request{method: "PUT", path: path + "/attempts/1/" + kind + "/" + chunk, body: body, token: token,
+			header: map[string]string{"Signalbox-Executor": "pod", "Content-Type": media}})
+	}
+	put(200, "log", "0", "step fetch\nstep train\n")
+	put(400, "log", "1", "")
+	put(400, "log", "1000001", "x")
+	put(413, "log", "1", strings.Repeat("x", 1<<20+1))
+	put(200, "series", "0", `{"name":"auc","value":0.81,"step":3,"at":"2026-11-23T14:00:00.123Z"}`+"\n")
+	put(200, "series", "0", `{"name":"auc","value":0.81,"at":"2026-11-23T14:00:00.123Z"}`+"\n")
+	put(422, "series", "1", `{"name":"a c","value":0.81,"at":"2026-11-23T14:00:00.123Z"}`+"\n")
 }
 
 // start starts a run.
@@ -194,7 +223,9 @@ func (o *observer) published(run registry.RunID, token string) cas.Digest {
 	id := cas.Sum(b)
 	put := request{method: "PUT", path: "/v1/packages/" + id.String(), body: string(b), token: token, header: map[string]string{
 		"Content-Type": manifest.MediaManifest, "Signalbox-Model": "flight-delay", "Signalbox-Run": run.String()}}
-	o.ask(409, put)
+	o.ask(409, put) // nobody's
+	put.header["Signalbox-Executor"] = "pod"
+	o.ask(409, put) // without its blobs
 	missing := request{method: "POST", path: "/v1/blobs:missing", token: token, body: string(asJSON(o.t, map[string]any{"blobs": m.Blobs()}))}
 	var list struct{ Blobs []registry.BlobUpload }
 	o.ask(200, missing).into(o.t, &list)
@@ -221,7 +252,17 @@ func (o *observer) readRuns(j journey) {
 		o.ask(200, request{method: "GET", path: p})
 	}
 	o.ask(200, request{method: "GET", path: path + "/logs", header: map[string]string{"Accept": "text/event-stream", "Last-Event-ID": "0"}})
+	var page struct{ Next string }
+	o.ask(200, request{method: "GET", path: "/v1/runs?limit=1"}).into(o.t, &page)
+	o.ask(200, request{method: "GET", path: "/v1/runs?owner=tests&project=none&trainer=nobody&workflow=delay&since=2026-01-01T00:00:00Z&until=2126-01-01T00:00:00Z&cursor=" + page.Next})
+	o.ask(200, request{method: "GET", path: "/v1/runs?package=" + j.pkg.String() + "&dataset=" + j.pkg.String()})
+	events := map[string]string{"Accept": "text/event-stream", "Last-Event-ID": "0.0"}
+	if a := o.ask(200, request{method: "GET", path: path + "/metrics", header: events}); !strings.HasPrefix(a.body, "id: 1.0\ndata: {\"name\":\"auc\",\"step\":3") {
+		o.t.Errorf("followed figures %q", a.body)
+	}
 	o.ask(400, request{method: "GET", path: "/v1/runs?state=done"})
+	o.ask(200, request{method: "GET", path: path + "/metrics?attempt=1"})
+	o.ask(400, request{method: "GET", path: path + "/metrics?attempt=9"})
 	o.ask(400, request{method: "GET", path: "/v1/runs/7"})
 	o.ask(404, request{method: "GET", path: "/v1/runs/9081e64f-b2c0-455e-bcaa-c1c211fa124b"})
 }

@@ -15,9 +15,9 @@ import (
 )
 
 func (s *session) runsCommand() *cobra.Command {
-	return group("runs", "Look at training runs and end them", s.runsLs(),
-		s.runCommand("get RUN", "Say where a run stands and how it got there", s.getRun), s.runsLogs(),
-		s.runCommand("cancel RUN", "End a run", s.cancelRun),
+	return group("runs", "Look at training runs, end them and repeat them", s.runsLs(),
+		also("show", s.runCommand("get RUN", "Say where a run stands and how it got there", s.getRun)), s.runsLogs(),
+		s.runCommand("cancel RUN", "End a run", s.cancelRun), s.runsRetry(),
 		s.runCommand("metrics RUN", "Print the seconds and figures of each step", s.runMetrics),
 		s.runCommand("result RUN", "Print what the run left, as GET /job/{id}/result answers", s.runResult))
 }
@@ -45,44 +45,6 @@ func (s *session) runCommand(use, short string, do func(context.Context, *remote
 	}
 }
 
-func (s *session) runsLs() *cobra.Command {
-	var model string
-	var states []string
-	var limit int
-	c := &cobra.Command{
-		Use: "ls", Short: "List runs, newest first", Args: cobra.NoArgs,
-		Example: "  signalbox runs ls --model flight-delay --state running,failed",
-		RunE: func(c *cobra.Command, _ []string) error {
-			client, err := s.control()
-			if err != nil {
-				return err
-			}
-			f := registry.RunFilter{Model: registry.ModelName(model), Limit: limit}
-			for _, state := range states {
-				f.States = append(f.States, registry.RunState(state))
-			}
-			list, err := client.ListRuns(c.Context(), f)
-			if err != nil {
-				return fmt.Errorf("list runs: %w", err)
-			}
-			return s.print(map[string][]registry.Run{"runs": list}, func(t *table) { runRows(t, list) })
-		},
-	}
-	c.Flags().StringVar(&model, "model", "", "only runs of this model")
-	c.Flags().StringSliceVar(&states, "state", nil, "only runs in these states")
-	c.Flags().IntVar(&limit, "limit", 0, "at most so many")
-	complete(c, "model", s.models())
-	complete(c, "state", func(context.Context) ([]string, error) {
-		var names []string
-		for _, state := range []registry.RunState{registry.RunRequested, registry.RunQueued, registry.RunRunning,
-			registry.RunComplete, registry.RunFailed, registry.RunCancelled} {
-			names = append(names, string(state))
-		}
-		return names, nil
-	})
-	return c
-}
-
 func runRows(t *table, list []registry.Run) {
 	t.row("RUN", "MODEL", "STATE", "ATTEMPT", "CREATED", "PACKAGE")
 	for _, r := range list {
@@ -99,7 +61,12 @@ func (s *session) getRun(ctx context.Context, c *remote.Client, id registry.RunI
 }
 
 func runFacts(t *table, run registry.Run) {
-	t.facts("run", run.ID, "model", run.Model, "state", run.State, "attempt", run.Attempt, "dataset", run.Dataset,
+	again := ""
+	if run.RetryOf != (registry.RunID{}) {
+		again = run.RetryOf.String()
+	}
+	t.facts("run", run.ID, "retry of", again, "model", run.Model, "state", run.State, "attempt", run.Attempt,
+		"compute class", run.ComputeClass, "executor", run.Executor, "dataset", run.Dataset,
 		"workflow", run.Workflow, "package", run.Package, "created", run.Created, "updated", run.Updated)
 	if e := run.Exception; e != nil {
 		t.facts("exception", e.Type, "step", e.Step, "message", e.Message)
@@ -148,6 +115,19 @@ func (s *session) cancelRun(ctx context.Context, c *remote.Client, id registry.R
 	return s.print(run, func(t *table) { t.row(ending(run)) })
 }
 
+func (s *session) runsRetry() *cobra.Command {
+	var key string
+	c := s.runCommand("retry RUN", "Run a run that failed or was cancelled again, as a new run", func(ctx context.Context, c *remote.Client, id registry.RunID) error {
+		run, err := c.RetryRun(ctx, id, key)
+		if err != nil {
+			return err
+		}
+		return s.print(run, func(t *table) { t.row(run.ID) })
+	})
+	c.Flags().StringVar(&key, "key", "", "the same key gives the same new run, however often it is asked for")
+	return c
+}
+
 func (s *session) runResult(ctx context.Context, c *remote.Client, id registry.RunID) error {
 	b, err := c.JobResult(ctx, id)
 	if err != nil {
@@ -168,6 +148,9 @@ func (s *session) runMetrics(ctx context.Context, c *remote.Client, id registry.
 			Metrics map[string]float64 `json:"metrics"`
 		} `json:"steps"`
 		Metrics json.RawMessage `json:"metrics"`
+		Series  map[string][]struct {
+			Value float64 `json:"value"`
+		} `json:"series"`
 	}
 	if err := json.Unmarshal(b, &doc); err != nil {
 		return fmt.Errorf("answer: %w", err)
@@ -183,6 +166,11 @@ func (s *session) runMetrics(ctx context.Context, c *remote.Client, id registry.
 		}
 		if len(doc.Metrics) > 0 {
 			t.row("metrics", none, string(doc.Metrics))
+		}
+		for _, name := range sortedKeys(doc.Series) {
+			if points := doc.Series[name]; len(points) > 0 {
+				t.row("series "+name, none, fmt.Sprintf("%d points, the last %g", len(points), points[len(points)-1].Value))
+			}
 		}
 	})
 }

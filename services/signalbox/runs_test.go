@@ -39,25 +39,66 @@ func TestRunsAreListedAndCancelled(t *testing.T) {
 func TestRunsRefuse(t *testing.T) {
 	w := newWorld(t)
 	const id = "9081e64f-b2c0-455e-bcaa-c1c211fa124b"
-	for _, verb := range []string{"get", "logs", "cancel", "metrics", "result"} {
+	for _, verb := range []string{"get", "logs", "cancel", "retry", "metrics", "result"} {
 		w.run("runs", verb, id).fails(t, "runs "+verb+" "+id+": 404 Not Found: there is nothing at /")
 		w.run("runs", verb, "nonsense").fails(t, "want a UUID")
 		w.run("runs", verb).fails(t, "arg")
 	}
 	w.run("runs", "ls", "--state", "done").fails(t, "400 Bad Request", "state")
 	w.run("runs", "ls", "--limit", "5000").fails(t, "limit")
+	w.run("runs", "ls", "--since", "yesterday", "--package", "p").fails(t, "--since", "such as 24h", "--package")
+	w.run("runs", "ls", "--cursor", "x").fails(t, "400 Bad Request", "cursor")
 }
 
 func TestRunLogsAndMetrics(t *testing.T) {
 	const id = "9081e64f-b2c0-455e-bcaa-c1c211fa124b"
 	env := serve(t, canned{
 		"GET /v1/runs/" + id + "/logs":    "one\n",
-		"GET /v1/runs/" + id + "/metrics": `{"run_id":"` + id + `","attempt":1,"steps":[{"step":"fetch","seconds":0.5},{"step":"train","seconds":12.25,"metrics":{"rows":7,"auc":0.9}}]}`,
+		"GET /v1/runs/" + id + "/metrics": `{"run_id":"` + id + `","attempt":1,"steps":[{"step":"fetch","seconds":0.5},{"step":"train","seconds":12.25,"metrics":{"rows":7,"auc":0.9}}],"series":{"loss":[{"step":1,"value":0.5,"at":"2026-11-23T14:00:00Z"},{"step":2,"value":0.25,"at":"2026-11-23T14:00:01Z"}]}}`,
 	})
 	same(t, execute(t.Context(), env, "", "runs", "logs", id).ok(t), "one")
 	same(t, execute(t.Context(), env, "", "runs", "metrics", id).ok(t),
-		"STEP    SECONDS   FIGURES\nfetch   0.500     -\ntrain   12.250    auc=0.9 rows=7")
+		"STEP          SECONDS   FIGURES\nfetch         0.500     -\ntrain         12.250    auc=0.9 rows=7\nseries loss   -         2 points, the last 0.25")
 	if out := execute(t.Context(), env, "", "runs", "metrics", id, "-o", "json").ok(t); !strings.Contains(out, `"seconds": 12.25`) {
+		t.Error(out)
+	}
+}
+
+func TestRunsArePaged(t *testing.T) {
+	w := newWorld(t)
+	w.declare()
+	first, second := strings.TrimSpace(w.train().ok(t)), strings.TrimSpace(w.train().ok(t))
+	r := w.run("runs", "list", "--limit", "1", "--since", "1h", "--workflow", "Delay")
+	if r.code != 0 || !strings.Contains(r.out, second) || strings.Contains(r.out, first) {
+		t.Fatalf("first page: %+v", r)
+	}
+	_, cursor, ok := strings.Cut(strings.TrimSpace(r.err), "there are more: add --cursor ")
+	if !ok {
+		t.Fatalf("no word of a next page: %q", r.err)
+	}
+	if r = w.run("runs", "ls", "--limit", "1", "--cursor", cursor); !strings.Contains(r.out, first) || strings.Contains(r.out, second) || r.err != "" {
+		t.Errorf("second page: %+v", r)
+	}
+	if out := w.run("runs", "ls", "--until", "1h").ok(t); strings.Contains(out, first) {
+		t.Errorf("runs of an hour ago:\n%s", out)
+	}
+	if out := w.run("runs", "ls", "--limit", "1", "-o", "json").ok(t); !strings.Contains(out, `"next": "`+cursor) {
+		t.Errorf("no cursor in %s", out)
+	}
+}
+
+func TestRunsAreRepeated(t *testing.T) {
+	w := newWorld(t)
+	w.declare()
+	id := strings.TrimSpace(w.train().ok(t))
+	w.run("runs", "retry", id).fails(t, "runs retry "+id+": 409 Conflict: the run is requested: only a run that failed or was cancelled is run again")
+	w.run("runs", "cancel", id).ok(t)
+	again := w.run("runs", "retry", id, "--key", "k").ok(t)
+	if again == id {
+		t.Error("it is the same run")
+	}
+	same(t, w.run("runs", "retry", id, "--key", "k").ok(t), strings.TrimSpace(again))
+	if out := strings.Join(strings.Fields(w.run("runs", "show", strings.TrimSpace(again)).ok(t)), " "); !strings.Contains(out, "retry of "+id) {
 		t.Error(out)
 	}
 }

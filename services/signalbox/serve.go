@@ -46,7 +46,7 @@ func (s *session) serveCommand() *cobra.Command {
   control    HTTP API for events, training and the registry; relay of the outbox; retraining
   archive    Kafka to Parquet in S3
   generate   datasets from the archive
-  train      training runs, as local processes
+  train      training runs, as local processes or on a cluster
   evaluate   candidates against the packages in production, and promotion
   predict    HTTP API for predictions by tag
 
@@ -97,7 +97,7 @@ func (s *session) serve(ctx context.Context, cfg config.Config, roles []role) (e
 	defer func() { err = errors.Join(err, shutdown(tel)) }()
 	a := &app{cfg: cfg, log: tel.Log, metrics: tel.Metrics}
 	a.group.Log = tel.Log
-	if slices.Contains(roles, roleTrain) || cfg.Training.Python != "" {
+	if slices.Contains(roles, roleTrain) && cfg.Training.Uses(config.BackendLocal) || cfg.Training.Python != "" {
 		if a.python, err = findPython(ctx, cfg, tel.Log); err != nil {
 			return err
 		}
@@ -120,7 +120,7 @@ func checkServe(cfg config.Config, roles []role) error {
 	if !slices.ContainsFunc(roles, func(r role) bool { return r != rolePredict }) {
 		return cfg.CheckPredict()
 	}
-	return errors.Join(cfg.CheckServe(), needURL(cfg, roles))
+	return errors.Join(cfg.CheckServe(), cfg.CheckTraining(), needURL(cfg, roles))
 }
 
 func needURL(cfg config.Config, roles []role) error {

@@ -157,11 +157,11 @@ func TestFollowGoesThroughAllAttempts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	step(w.reg.QueueRun(t.Context(), id))
+	step(w.reg.QueueRun(t.Context(), id, "CPU"))
 	step(w.reg.StartRun(t.Context(), id, 1, nil))
 	w.log(id, 1, "one\ntwo\n")
 	eventually(t, "the first log", func() bool { return strings.Contains(out.String(), "two\n") })
-	step(w.reg.RetryRun(t.Context(), id, 1, "out of memory"))
+	step(w.reg.RetryRun(t.Context(), id, 1, "", "out of memory"))
 	step(w.reg.StartRun(t.Context(), id, 2, nil))
 	w.log(id, 2, "three\n")
 	pkg := w.publish("p")

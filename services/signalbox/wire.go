@@ -80,7 +80,7 @@ func (a *app) addControl(_ context.Context, l net.Listener) error {
 	}
 	runs, err := training.New(training.Config{
 		Runs: a.registry, Reports: a.registry, Declared: a.registry, Bucket: a.bucket, BucketName: a.cfg.S3.Bucket,
-		MaxAttempts: a.cfg.Training.MaxAttempts,
+		MaxAttempts: a.cfg.Training.MaxAttempts, ComputeClasses: a.cfg.Training.ClassNames(),
 	})
 	if err != nil {
 		return err

@@ -5,62 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"time"
-
-	"go.opentelemetry.io/otel"
 
 	"github.com/signalbox-ml/signalbox/consumers/evaluate"
 	"github.com/signalbox-ml/signalbox/consumers/tagwatch"
-	"github.com/signalbox-ml/signalbox/consumers/train"
-	"github.com/signalbox-ml/signalbox/consumers/train/procbackend"
 	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/events/kafka"
-	"github.com/signalbox-ml/signalbox/registry"
 	"github.com/signalbox-ml/signalbox/registry/cas"
 	"github.com/signalbox-ml/signalbox/registry/manifest"
 	"github.com/signalbox-ml/signalbox/services/inference"
 	"github.com/signalbox-ml/signalbox/services/inference/runtime"
 	"github.com/signalbox-ml/signalbox/services/inference/runtime/pyworker"
 	"github.com/signalbox-ml/signalbox/services/inference/runtime/trees"
-	"github.com/signalbox-ml/signalbox/services/internal/auth"
 )
-
-// minter makes the tokens of jobs: good for one attempt, until some time after its deadline.
-type minter struct {
-	auth *auth.Authenticator
-	ttl  time.Duration
-}
-
-// Mint implements train.TokenMinter.
-func (m minter) Mint(run registry.RunID, attempt int) (string, error) {
-	return m.auth.MintRun(run.String(), attempt, m.ttl)
-}
-
-func (a *app) addTrain(context.Context) error {
-	backend, err := procbackend.New(procbackend.Config{
-		Dir: filepath.Join(a.cfg.Data, "jobs"), Command: []string{a.python.python, "-m", "signalbox.runner"},
-		PythonPath: a.python.path, Log: a.log,
-	})
-	if err != nil {
-		return err
-	}
-	a.closing("job processes", func(context.Context) error { return backend.Close() })
-	cfg := train.Config{
-		Runs: a.registry, Inputs: a.registry, Backend: backend, Bucket: a.bucket, Signer: a.bucket,
-		Tokens: minter{a.auth, a.cfg.Training.Deadline + time.Hour}, API: a.cfg.URL, BucketName: a.cfg.S3.Bucket,
-		MaxParallel: a.cfg.Training.MaxParallel, MaxAttempts: a.cfg.Training.MaxAttempts, Deadline: a.cfg.Training.Deadline,
-		Tracer: otel.Tracer("github.com/signalbox-ml/signalbox/consumers/train"), Log: a.log,
-	}
-	if a.embedded {
-		cfg.Poll = 200 * time.Millisecond
-	}
-	m, err := train.New(cfg)
-	if err != nil {
-		return err
-	}
-	a.group.Add("train", m.Run)
-	return a.consumer("train", m, events.TopicRuns)
-}
 
 // scorer lets package evaluate judge packages with the engines that serve them.
 type scorer struct{ loader *inference.Loader }

@@ -123,12 +123,35 @@ def add_extra(env: Path, name: str, pip: list[str], wheelhouse: Path) -> None:
     link.write_text(content)
 
 
+def torch_link(env: Path) -> tuple[Path, str]:
+    """Return the file that puts PyTorch on the import path, and its last line once it is there."""
+    import setup_torch
+
+    return site_packages(env) / "signalbox-torch.pth", f"# {setup_torch.IDENTITY}\n"
+
+
+def add_torch(env: Path) -> None:
+    """Add PyTorch in a folder of its own, unless it is there."""
+    import setup_torch
+
+    link, stated = torch_link(env)
+    if link.exists() and link.read_text().endswith(stated):
+        return
+    folder = env / "extras" / "torch"
+    link.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=env.parent) as scratch:
+        packages = setup_torch.add(env / "bin" / "python", folder, Path(scratch))
+    link.write_text(f"{packages}\n{stated}")
+
+
 def main() -> int:
     """Create what is missing and print the interpreter's path."""
     args = argparse.ArgumentParser(description=__doc__)
     args.add_argument("--print-only", action="store_true", help="print the path, create nothing")
     for name in EXTRAS:
         args.add_argument(f"--with-{name}", dest="extras", action="append_const", const=name, default=[])
+    args.add_argument("--with-torch", action="store_true", help="PyTorch for the CPU: Debian 12 with Python 3.11 only")
     options = args.parse_args()
 
     root = cache_root()
@@ -146,6 +169,8 @@ def main() -> int:
                     create(env, pip, wheelhouse)
                 for name in missing:
                     add_extra(env, name, pip, wheelhouse)
+            if options.with_torch:
+                add_torch(env)
     print(python)
     return 0
 

@@ -1,14 +1,24 @@
 package training
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strconv"
-	"strings"
 
 	"github.com/signalbox-ml/signalbox/registry"
 	"github.com/signalbox-ml/signalbox/registry/manifest"
-	"github.com/signalbox-ml/signalbox/registry/spec"
+	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
+)
+
+// What a request may have at most. None of it is near what anybody needs; it keeps a request from being a burden.
+const (
+	maxDescription = 10_000 // bytes
+	maxPriority    = 100
+	maxSources     = 100
+	maxNames       = 5_000 // columns
+	maxFilters     = 1_000
+	maxValues      = 10_000 // that a filter compares with
 )
 
 // check lists everything that is wrong with a training request. Errors of what it looks up are returned as they are;
@@ -16,19 +26,10 @@ import (
 func (s *Server) check(ctx context.Context, body []byte) error {
 	var fs manifest.FaultList
 	q := readObject(&fs, "", body)
-	if model := q.text(&fs, "model_name"); !q.has("model_name") {
-		fs.Add("/model_name", "is missing")
-	} else if _, err := registry.ParseModelName(model); err != nil {
-		fs.Add("/model_name", "%v", err)
-	}
-	for _, name := range []string{"model_description", "owner", "project", "trainer"} {
-		q.text(&fs, name)
-	}
-	if class := q.text(&fs, "compute_resource"); class != "" {
-		oneOf(&fs, "/compute_resource", class, s.cfg.ComputeClasses)
-	}
+	s.checkHead(&fs, q)
 	data, ok := q.child(&fs, "data")
 	fs.Check(ok, "/data", "is missing: say what to train on")
+	data.known(&fs, "features", "date_column", "filters", "holdout_sampling")
 	cols, err := s.checkFeatures(ctx, &fs, data)
 	if err != nil {
 		return err
@@ -40,7 +41,54 @@ func (s *Server) check(ctx context.Context, body []byte) error {
 	if err := s.checkTrain(ctx, &fs, q, cols); err != nil {
 		return err
 	}
-	return fs.Join()
+	checkScalars(&fs, "", body)
+	return firstFaults(fs)
+}
+
+// firstFaults leaves one fault of each member: what is found after it is its consequence.
+func firstFaults(fs manifest.FaultList) error {
+	var out []error
+	seen := map[string]bool{}
+	for _, f := range manifest.Faults(fs.Join()) {
+		if !seen[f.Path] {
+			out = append(out, f)
+		}
+		seen[f.Path] = true
+	}
+	return errors.Join(out...)
+}
+
+// checkHead checks for whom the model is, and on what it is trained.
+func (s *Server) checkHead(fs *manifest.FaultList, q object) {
+	q.alike(fs, "model_name", "model_description", "owner", "project", "trainer", "data", "train", "compute_resource", "priority")
+	if model := member[string](fs, q, "model_name", "a string"); !q.has("model_name") {
+		fs.Add("/model_name", "is missing")
+	} else if _, err := registry.ParseModelName(model); err != nil && kind(q.members["model_name"]) == "a string" {
+		fs.Add("/model_name", "%v", err)
+	}
+	q.textTo(fs, "model_description", maxDescription)
+	for _, name := range []string{"owner", "project", "trainer"} {
+		q.textTo(fs, name, registry.MaxWho)
+	}
+	priority := member[int64](fs, q, "priority", "an integer")
+	fs.Check(priority >= -maxPriority && priority <= maxPriority, "/priority", "want %d to %d", -maxPriority, maxPriority)
+	s.checkClass(fs, q)
+}
+
+// checkClass checks the compute class in both of its forms: a name, and an object with the name.
+func (s *Server) checkClass(fs *manifest.FaultList, q object) {
+	const name = "compute_resource"
+	if !q.has(name) {
+		return
+	}
+	at := q
+	if kind(q.members[name]) == "an object" {
+		at, _ = q.child(fs, name)
+		at.known(fs, name)
+	}
+	if class := at.text(fs, name); class != "" || !at.has(name) || string(at.members[name]) == `""` {
+		oneOf(fs, at.pointer(name), class, s.cfg.ComputeClasses)
+	}
 }
 
 // checkTrain checks the member train and that its workflow and its columns exist.
@@ -50,98 +98,45 @@ func (s *Server) checkTrain(ctx context.Context, fs *manifest.FaultList, q objec
 		fs.Add("/train", "is missing: say which workflow trains")
 		return nil
 	}
-	train.child(fs, "custom_params")
-	t, err := spec.ReadTrain(q.members["train"])
-	for _, f := range manifest.Faults(err) {
-		fs.Add("/train"+f.Path, "%s", f.Problem)
+	if train.members == nil {
+		return nil
 	}
-	for i, name := range t.ClassifierFeatures {
-		at := "/train/classifier_features/" + strconv.Itoa(i)
+	train.alike(fs, "workflow_name", "classifier_features", "label", "custom_params")
+	train.child(fs, "custom_params")
+	label := train.needed(fs, "label", "name the column that is learned")
+	cols.want(fs, train.pointer("label"), label)
+	features := train.names(fs, "classifier_features")
+	if list := train.members["classifier_features"]; !train.has("classifier_features") || string(bytes.TrimSpace(list)) == "[]" {
+		fs.Add(train.pointer("classifier_features"), "name at least one column")
+	}
+	seen := map[string]bool{}
+	for i, name := range features {
+		if name == "" {
+			continue // which is faulted already
+		}
+		at := train.pointer("classifier_features") + "/" + strconv.Itoa(i)
+		fs.Check(!seen[name], at, "%.100q is there twice", name)
+		fs.Check(name != label, at, "is the label")
+		seen[name] = true
 		cols.want(fs, at, name)
 		fs.Check(cols.types[name] != manifest.Timestamp, at, "%.100q is a time, which no model takes: derive a number from it", name)
 	}
-	cols.want(fs, "/train/label", t.Label)
-	if t.WorkflowName == "" {
+	return s.checkWorkflow(ctx, fs, train)
+}
+
+func (s *Server) checkWorkflow(ctx context.Context, fs *manifest.FaultList, train object) error {
+	name := train.needed(fs, "workflow_name", "name a workflow")
+	if name == "" || !httpapi.Storable(name) { // which is faulted already, or with all other texts
 		return nil
 	}
-	_, _, err = s.cfg.Declared.FindWorkflow(ctx, t.WorkflowName)
+	_, _, err := s.cfg.Declared.FindWorkflow(ctx, name)
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
-		fs.Add("/train/workflow_name", "there is no workflow %.100q: apply it first", t.WorkflowName)
+		fs.Add(train.pointer("workflow_name"), "there is no workflow %.100q: apply it first", name)
 	case errors.Is(err, registry.ErrInvalid):
 		*fs = append(*fs, err)
 	case err != nil:
 		return err
 	}
 	return nil
-}
-
-// predicates and the forms of value that they take.
-const (
-	noValue = iota
-	oneValue
-	manyValues
-)
-
-func predicates() map[string]int {
-	return map[string]int{
-		"Eq": oneValue, "NotEq": oneValue, "Gt": oneValue, "GtEq": oneValue, "Lt": oneValue, "LtEq": oneValue,
-		"IsIn": manyValues, "NotIn": manyValues, "IsNull": noValue, "NotNull": noValue,
-	}
-}
-
-func predicateNames() []string {
-	return []string{"Eq", "NotEq", "Gt", "GtEq", "Lt", "LtEq", "IsIn", "NotIn", "IsNull", "NotNull"}
-}
-
-func checkFilters(fs *manifest.FaultList, data object, cols columns) {
-	for _, f := range data.children(fs, "filters") {
-		f.known(fs, "feature_name", "predicate", "feature_value")
-		name := f.text(fs, "feature_name")
-		fs.Check(name != "", f.pointer("feature_name"), "is missing")
-		cols.want(fs, f.pointer("feature_name"), name)
-		predicate := f.text(fs, "predicate")
-		if !oneOf(fs, f.pointer("predicate"), predicate, predicateNames()) {
-			continue
-		}
-		value, there := f.child(fs, "feature_value")
-		form := predicates()[predicate]
-		fs.Check(there || form == noValue, value.at, "is missing: %s compares with something", predicate)
-		if there {
-			checkValue(fs, value, predicate, form)
-		}
-	}
-}
-
-// checkValue checks the typed union that a filter compares with.
-func checkValue(fs *manifest.FaultList, value object, predicate string, form int) {
-	value.known(fs, "string_val", "float_val", "int_val", "bool_val", "date_val", "string_vals", "float_vals", "int_vals")
-	given := 0
-	for name := range value.members {
-		if !value.has(name) {
-			continue
-		}
-		given++
-		many := strings.HasSuffix(name, "_vals")
-		fs.Check(form == noValue || many == (form == manyValues), value.pointer(name), "%s does not take %s", predicate, name)
-		switch name {
-		case "string_val":
-			value.text(fs, name)
-		case "float_val":
-			member[float64](fs, value, name, "a number")
-		case "int_val":
-			member[int64](fs, value, name, "an integer")
-		case "bool_val":
-			member[bool](fs, value, name, "a boolean")
-		case "date_val":
-			checkDate(fs, value, name)
-		case "string_vals":
-			member[[]string](fs, value, name, "an array of strings")
-		case "float_vals":
-			member[[]float64](fs, value, name, "an array of numbers")
-		case "int_vals":
-			member[[]int64](fs, value, name, "an array of integers")
-		}
-	}
-	fs.Check(form == noValue || given == 1, value.at, "want exactly one value, got %d", given)
 }

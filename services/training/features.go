@@ -1,6 +1,7 @@
 package training
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strconv"
@@ -31,16 +32,20 @@ func (c columns) want(fs *manifest.FaultList, at, column string) {
 // checkFeatures checks where the data comes from and returns its columns.
 func (s *Server) checkFeatures(ctx context.Context, fs *manifest.FaultList, data object) (columns, error) {
 	cols := columns{complete: true, types: map[string]string{}}
-	features := data.children(fs, "features")
+	features := data.children(fs, "features", maxSources)
 	if len(features) == 0 {
 		cols.complete = false
-		if list := data.members["features"]; data.members != nil && (!data.has("features") || kind(list) == "an array") {
+		if list := data.members["features"]; data.members != nil && (!data.has("features") || string(bytes.TrimSpace(list)) == "[]") {
 			fs.Add(data.pointer("features"), "name at least one source: a dataset or a path")
 		}
 	}
 	for _, f := range features {
+		if f.members == nil {
+			cols.complete = false
+			continue
+		}
 		f.known(fs, "names", "path", "dataset", "source")
-		names := member[[]string](fs, f, "names", "an array of strings")
+		names := f.names(fs, "names")
 		path, dataset := f.text(fs, "path"), f.text(fs, "dataset")
 		switch {
 		case path != "" && dataset != "":
@@ -56,7 +61,7 @@ func (s *Server) checkFeatures(ctx context.Context, fs *manifest.FaultList, data
 				return cols, err
 			}
 		default:
-			fs.Add(f.at, "want a dataset or a path")
+			fs.Check(f.has("path") || f.has("dataset"), f.at, "want a dataset or a path")
 			cols.complete = false
 		}
 	}
@@ -96,7 +101,8 @@ func addColumns(fs *manifest.FaultList, f object, m manifest.Dataset, names []st
 	}
 	for i, n := range names {
 		typ, ok := have[n]
-		fs.Check(ok, f.pointer("names")+"/"+strconv.Itoa(i), "dataset %s has no column %.100q", m.Name, n)
+		fs.Check(ok || n == "", f.pointer("names")+"/"+strconv.Itoa(i), "dataset %s has no column %.100q", m.Name, n)
+		cols.complete = cols.complete && ok // what else is not there is meant by this one, perhaps
 		if ok {
 			cols.types[n] = typ
 		}

@@ -46,18 +46,87 @@ func (o object) child(fs *manifest.FaultList, name string) (object, bool) {
 	return readObject(fs, o.pointer(name), o.members[name]), true
 }
 
-// children reads a member that is an array of objects, if it is there.
-func (o object) children(fs *manifest.FaultList, name string) []object {
+// children reads a member that is an array of at most limit objects, if it is there.
+func (o object) children(fs *manifest.FaultList, name string, limit int) []object {
 	var out []object
-	for i, b := range member[[]json.RawMessage](fs, o, name, "an array") {
+	for i, b := range o.list(fs, name, limit) {
 		out = append(out, readObject(fs, o.pointer(name)+"/"+strconv.Itoa(i), b))
 	}
 	return out
 }
 
+// maxText bounds a text in a request, in bytes, where nothing else does.
+const maxText = 1000
+
 // text reads a member that is a string; "" where it is not there.
-func (o object) text(fs *manifest.FaultList, name string) string {
-	return member[string](fs, o, name, "a string")
+func (o object) text(fs *manifest.FaultList, name string) string { return o.textTo(fs, name, maxText) }
+
+// needed is text that must be there.
+func (o object) needed(fs *manifest.FaultList, name, problem string) string {
+	v := o.text(fs, name)
+	if b, ok := o.members[name]; !ok || kind(b) == "null" || string(bytes.TrimSpace(b)) == `""` {
+		fs.Add(o.pointer(name), "%s", problem)
+	}
+	return v
+}
+
+// textTo is text of at most limit bytes.
+func (o object) textTo(fs *manifest.FaultList, name string, limit int) string {
+	v := member[string](fs, o, name, "a string")
+	if len(v) > limit {
+		fs.Add(o.pointer(name), "has %d bytes: at most %d are kept", len(v), limit)
+		return ""
+	}
+	return v
+}
+
+// list reads a member that is an array of at most limit elements, if it is there.
+func (o object) list(fs *manifest.FaultList, name string, limit int) []json.RawMessage {
+	all := member[[]json.RawMessage](fs, o, name, "an array")
+	if len(all) > limit {
+		fs.Add(o.pointer(name), "has %d elements: at most %d are taken", len(all), limit)
+		return nil
+	}
+	return all
+}
+
+// elements reads a member that is an array of one kind, such as strings, if it is there. An element that is of another one
+// is faulted by itself, and zero; check, if any, judges the others.
+func elements[T any](fs *manifest.FaultList, o object, name, what string, limit int, check func(at string, v T)) []T {
+	var out []T
+	for i, b := range o.list(fs, name, limit) {
+		var v T
+		at := o.pointer(name) + "/" + strconv.Itoa(i)
+		if err := json.Unmarshal(b, &v); err != nil || kind(b) == "null" {
+			fs.Add(at, "want %s, got %s", what, kind(b))
+		} else if check != nil {
+			check(at, v)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// names reads a member that is an array of names of columns, if it is there.
+func (o object) names(fs *manifest.FaultList, name string) []string {
+	return elements(fs, o, name, "a string", maxNames, func(at, v string) {
+		fs.Check(v != "", at, "is empty")
+		short(fs, at, v)
+	})
+}
+
+func short(fs *manifest.FaultList, at, text string) {
+	fs.Check(len(text) <= maxText, at, "has %d bytes: at most %d are kept", len(text), maxText)
+}
+
+// alike faults members whose name is one of ours but for its case: they would be the workflow's, and surely are not meant
+// to be.
+func (o object) alike(fs *manifest.FaultList, names ...string) {
+	for _, have := range slices.Sorted(maps.Keys(o.members)) {
+		for _, name := range names {
+			fs.Check(have == name || !strings.EqualFold(have, name), o.pointer(have), "is written %s", name)
+		}
+	}
 }
 
 // member reads a member, if it is there, in the form that what names.

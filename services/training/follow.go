@@ -34,18 +34,32 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, log liveLog) err
 		}
 		offset = n
 	}
-	out := &stream{w: w, rc: http.NewResponseController(w), offset: offset}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusOK)
-	if err := s.pump(r.Context(), log, out); err != nil && r.Context().Err() == nil {
-		out.event("error", "the log cannot be read at the moment: connect again") // the answer has begun: no problem document
-	}
+	out := s.open(w)
+	out.offset = offset
+	s.stream(r.Context(), log, out, func(ctx context.Context) error {
+		_, err := log.copyFrom(ctx, out, out.offset+int64(out.partial.Len()))
+		return err
+	})
 	return nil
 }
 
-// pump copies until the log is over or ctx ends.
-func (s *Server) pump(ctx context.Context, log liveLog, out *stream) error {
+// open begins an answer of events.
+func (s *Server) open(w http.ResponseWriter) *eventStream {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
+	return &eventStream{w: w, rc: http.NewResponseController(w)}
+}
+
+// stream sends what more copies, until the attempt of a log is over or the client has gone.
+func (s *Server) stream(ctx context.Context, log liveLog, out *eventStream, more func(context.Context) error) {
+	if err := s.pump(ctx, log, out, more); err != nil && ctx.Err() == nil {
+		out.event("error", "this cannot be read at the moment: connect again") // the answer has begun: no problem document
+	}
+}
+
+// pump copies until the attempt of a log is over or ctx ends.
+func (s *Server) pump(ctx context.Context, log liveLog, out *eventStream, more func(context.Context) error) error {
 	tick := time.NewTicker(s.cfg.Poll)
 	defer tick.Stop()
 	var ended time.Time
@@ -55,7 +69,7 @@ func (s *Server) pump(ctx context.Context, log liveLog, out *stream) error {
 		if err != nil {
 			return err
 		}
-		if _, err := log.copyFrom(ctx, out, out.offset+int64(out.partial.Len())); err != nil {
+		if err := more(ctx); err != nil {
 			return err
 		}
 		if over {
@@ -94,8 +108,8 @@ func (s *Server) over(ctx context.Context, log liveLog, ended *time.Time) (bool,
 	return whole || time.Since(*ended) > lastWords, run.State, err
 }
 
-// stream writes events.
-type stream struct {
+// eventStream writes events.
+type eventStream struct {
 	w       io.Writer
 	rc      *http.ResponseController
 	offset  int64 // behind the last line that was sent
@@ -105,7 +119,7 @@ type stream struct {
 }
 
 // Write takes a piece of the log and sends the lines that it completes.
-func (o *stream) Write(b []byte) (int, error) {
+func (o *eventStream) Write(b []byte) (int, error) {
 	o.partial.Write(b)
 	for {
 		i := bytes.IndexByte(o.partial.Bytes(), '\n')
@@ -122,28 +136,30 @@ func (o *stream) Write(b []byte) (int, error) {
 }
 
 // line sends one line; newline is 1 where one follows it in the log.
-func (o *stream) line(text []byte, newline int) {
+func (o *eventStream) line(text []byte, newline int) {
 	o.offset += int64(len(text) + newline)
 	o.send(fmt.Sprintf("id: %d\ndata: %s\n\n", o.offset, bytes.ReplaceAll(bytes.TrimSuffix(text, []byte("\r")), []byte("\r"), []byte("\ndata: "))))
 }
 
 // flushPartial sends a last line that has no end.
-func (o *stream) flushPartial() {
+func (o *eventStream) flushPartial() {
 	if n := o.partial.Len(); n > 0 {
 		o.line(o.partial.Next(n), 0)
 	}
 }
 
-func (o *stream) event(typ, data string) { o.send(fmt.Sprintf("event: %s\ndata: %s\n\n", typ, data)) }
+func (o *eventStream) event(typ, data string) {
+	o.send(fmt.Sprintf("event: %s\ndata: %s\n\n", typ, data))
+}
 
 // beat sends a comment where nothing was sent for a while.
-func (o *stream) beat() {
+func (o *eventStream) beat() {
 	if time.Since(o.sent) > heartbeat {
 		o.send(": still there\n\n")
 	}
 }
 
-func (o *stream) send(text string) {
+func (o *eventStream) send(text string) {
 	if o.err == nil {
 		if _, o.err = io.WriteString(o.w, text); o.err == nil {
 			o.err = o.rc.Flush()

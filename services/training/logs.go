@@ -20,15 +20,12 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	attempt := max(run.Attempt, 1) // whoever follows before the first attempt waits for it
-	if text := r.URL.Query().Get("attempt"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > max(run.Attempt, 1) {
-			return httpapi.Faultf(http.StatusBadRequest, "bad_query", "attempt: want 1 to %d", max(run.Attempt, 1))
-		}
-		attempt = n
+	attempt, err := attemptOf(r, run)
+	if err != nil {
+		return err
 	}
-	log := liveLog{bucket: s.cfg.Bucket, run: run.ID, attempt: attempt}
+	// Whoever follows before the first attempt waits for it.
+	log := liveLog{bucket: s.cfg.Bucket, run: run.ID, attempt: max(attempt, 1)}
 	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
 		return s.follow(w, r, log)
 	}
@@ -45,6 +42,19 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	}
 	_, err = log.copyFrom(ctx, w, 0)
 	return err
+}
+
+// attemptOf is the attempt that a query asks for: the newest unless it says otherwise, 0 before the first.
+func attemptOf(r *http.Request, run registry.Run) (int, error) {
+	text := r.URL.Query().Get("attempt")
+	if text == "" {
+		return run.Attempt, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > max(run.Attempt, 1) {
+		return 0, httpapi.Faultf(http.StatusBadRequest, "bad_query", "attempt: want 1 to %d", max(run.Attempt, 1))
+	}
+	return n, nil
 }
 
 // liveLog is the log of an attempt, in the chunks in which it was copied.

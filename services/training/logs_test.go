@@ -52,7 +52,12 @@ type follower struct {
 
 func (w *world) follow(ctx context.Context, url string, id registry.RunID, last string) *follower {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(ctx, "GET", url+"/v1/runs/"+id.String()+"/logs", nil)
+	return w.followAt(ctx, url+"/v1/runs/"+id.String()+"/logs", last)
+}
+
+func (w *world) followAt(ctx context.Context, url, last string) *follower {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(ctx, "GET", url, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -134,7 +139,7 @@ func TestFollowBeforeTheFirstAttempt(t *testing.T) {
 	defer srv.Close()
 	id := w.requestRun()
 	f := w.follow(t.Context(), srv.URL, id, "")
-	if _, err := w.reg.QueueRun(t.Context(), id); err != nil {
+	if _, err := w.reg.QueueRun(t.Context(), id, "CPU"); err != nil {
 		t.Fatal(err)
 	}
 	w.put(chunkKey(id, 0), "one\n")
@@ -174,7 +179,7 @@ func TestFollowRefusesAForeignEventID(t *testing.T) {
 
 func TestStreamSplitsLines(t *testing.T) {
 	rec := httptest.NewRecorder()
-	out := &stream{w: rec, rc: http.NewResponseController(rec)}
+	out := &eventStream{w: rec, rc: http.NewResponseController(rec)}
 	long := strings.Repeat("x", maxLine+10)
 	for _, piece := range []string{"a\r\nb", "\n\n", "c\rd\n", long, "\n"} {
 		if n, err := out.Write([]byte(piece)); n != len(piece) || err != nil {

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"strings"
 
 	"github.com/signalbox-ml/signalbox/consumers/train"
 	"github.com/signalbox-ml/signalbox/registry"
@@ -28,17 +28,27 @@ type figures struct {
 	// Metrics are the workflow's own, and Process is memory and time of the job: both once it has ended.
 	Metrics json.RawMessage `json:"metrics,omitempty"`
 	Process json.RawMessage `json:"process,omitempty"`
+	// Series are what the workflow measured on its way, by name.
+	Series map[string][]point `json:"series"`
 }
 
+// metrics answers with what was measured of an attempt. With Accept: text/event-stream it follows the series.
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {
 	run, err := s.find(r)
 	if err != nil {
 		return err
 	}
-	out := figures{RunID: run.ID, Attempt: run.Attempt, Steps: []step{}}
+	attempt, err := attemptOf(r, run)
+	if err != nil {
+		return err
+	}
+	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
+		return s.followSeries(w, r, liveLog{bucket: s.cfg.Bucket, run: run.ID, attempt: max(attempt, 1)})
+	}
+	out := figures{RunID: run.ID, Attempt: attempt, Steps: []step{}}
 	for _, name := range train.Steps() {
 		var st step
-		err := s.document(r.Context(), stepKey(run.ID, run.Attempt, name), &st)
+		err := s.document(r.Context(), stepKey(run.ID, attempt, name), &st)
 		if errors.Is(err, bucket.ErrNotFound) {
 			continue
 		}
@@ -47,7 +57,8 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {
 		}
 		out.Steps = append(out.Steps, st)
 	}
-	if key := run.Artifacts[metricsFile]; key != "" {
+	// What a run left is of the attempt that ended it.
+	if key := run.Artifacts[metricsFile]; strings.HasPrefix(key, registry.AttemptPrefix(run.ID, attempt)) {
 		var left struct {
 			Metrics json.RawMessage `json:"metrics"`
 			Process json.RawMessage `json:"process"`
@@ -57,17 +68,15 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {
 		}
 		out.Metrics, out.Process = left.Metrics, left.Process
 	}
+	if out.Series, err = s.series(r.Context(), run.ID, attempt); err != nil {
+		return err
+	}
 	return httpapi.JSON(w, http.StatusOK, out)
 }
 
 // document reads a small JSON object of the bucket.
 func (s *Server) document(ctx context.Context, key string, v any) error {
-	body, _, err := s.cfg.Bucket.Get(ctx, key, bucket.Range{})
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	b, err := io.ReadAll(io.LimitReader(body, maxFigures))
+	b, err := s.object(ctx, key, maxFigures)
 	if err != nil {
 		return err
 	}

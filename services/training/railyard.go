@@ -2,6 +2,8 @@ package training
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/signalbox-ml/signalbox/events"
@@ -24,6 +26,9 @@ type jobStatus struct {
 	JobState   registry.RunState `json:"job_state"`
 	Transition transition        `json:"transition"`
 	Attempt    int               `json:"attempt"`
+	// Reason is why the job waits, why the attempt before was given up, or how it ended, where there is something to say.
+	Reason       string `json:"reason,omitempty"`
+	ComputeClass string `json:"compute_class,omitempty"`
 }
 
 // jobResult is Railyard's answer, member by member and in its order. What was a git commit there is the digest of the
@@ -52,7 +57,37 @@ func (s *Server) jobStatus(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return httpapi.JSON(w, http.StatusOK, jobStatus{JobID: run.ID, JobState: run.State, Transition: transitionOf(run), Attempt: run.Attempt})
+	return httpapi.JSON(w, http.StatusOK, jobStatus{
+		JobID: run.ID, JobState: run.State, Transition: transitionOf(run), Attempt: run.Attempt,
+		Reason: reasonOf(run), ComputeClass: run.ComputeClass,
+	})
+}
+
+// reasonOf says in words why a run is where it is.
+func reasonOf(run registry.Run) string {
+	switch {
+	case run.State == registry.RunFailed && run.Exception != nil:
+		first, _, _ := strings.Cut(run.Exception.Message, "\n")
+		return strings.TrimSuffix(run.Exception.Type+": "+first, ": ")
+	case run.State == registry.RunComplete:
+		return ""
+	case run.State == registry.RunRunning: // what queued this attempt gave up the one before
+		for _, t := range run.History {
+			if t.State == registry.RunQueued && t.Attempt == run.Attempt {
+				return t.Reason
+			}
+		}
+		return ""
+	}
+	for _, t := range slices.Backward(run.History) {
+		if t.State != run.State || t.Attempt != run.Attempt {
+			break
+		}
+		if t.Reason != "" {
+			return t.Reason
+		}
+	}
+	return ""
 }
 
 func (s *Server) jobResult(w http.ResponseWriter, r *http.Request) error {

@@ -1,22 +1,12 @@
 package training
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
-	"strconv"
-	"strings"
+	"time"
 
-	"github.com/signalbox-ml/signalbox/consumers/train"
-	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/registry"
-	"github.com/signalbox-ml/signalbox/registry/bucket"
-	"github.com/signalbox-ml/signalbox/registry/cas"
-	"github.com/signalbox-ml/signalbox/registry/manifest"
 	"github.com/signalbox-ml/signalbox/services/internal/auth"
 	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
 )
@@ -24,165 +14,84 @@ import (
 // maxReport bounds the body of one report, in bytes.
 const maxReport = 256 << 10
 
-// reporter checks that a report comes from the attempt that it is about: a token is for one attempt of one run.
-func reporter(r *http.Request, id registry.RunID, attempt int) error {
+// headerExecutor names the process that executes an attempt, in every report of one that was started by it.
+const headerExecutor = "Signalbox-Executor"
+
+// reporter is who reports: one executor of one attempt of one run.
+type reporter struct {
+	run      registry.RunID
+	attempt  int
+	executor string // "" where nobody starts a job twice
+}
+
+// reporterOf says who reports. A token is for one attempt of one run.
+func reporterOf(r *http.Request, id registry.RunID, attempt int) (reporter, error) {
 	who := auth.PrincipalFrom(r.Context())
 	if who.Run != id.String() || who.Attempt != attempt {
-		return httpapi.Fault(http.StatusForbidden, "forbidden", "this token reports on another run or attempt")
+		return reporter{}, httpapi.Fault(http.StatusForbidden, "forbidden", "this token reports on another run or attempt")
 	}
-	return nil
+	return reporter{run: id, attempt: attempt, executor: r.Header.Get(headerExecutor)}, nil
 }
 
-// begun makes sure that the attempt counts as running: its first report may come before anybody else has seen it run.
-func (s *Server) begun(ctx context.Context, id registry.RunID, attempt int) error {
-	run, err := s.cfg.Runs.Run(ctx, id)
+// admit lets pass what counts: registry.ErrRunMoved, with the run, for reports of an attempt that is over or belongs to
+// another executor. The first report of an attempt may come before anybody else has seen it run, and takes it for its
+// executor.
+func (s *Server) admit(ctx context.Context, by reporter) (registry.Run, error) {
+	run, err := s.cfg.Runs.Run(ctx, by.run)
 	if err != nil {
-		return err
+		return run, err
 	}
-	if run.Attempt == attempt && run.State == registry.RunQueued {
-		logs := map[string]string{registry.ArtifactLogs: registry.ArtifactKey(id, attempt, registry.ArtifactLogs)}
-		run, err = s.cfg.Reports.StartRun(ctx, id, attempt, logs)
-		if err != nil && !errors.Is(err, registry.ErrRunMoved) {
-			return err
+	if err := run.Fence(by.attempt, by.executor); err != nil {
+		return run, err
+	}
+	switch {
+	case run.State.Final(): // it answers for itself: a report may be repeated
+	case by.executor != "" && run.Executor == "":
+		return s.cfg.Reports.ClaimRun(ctx, by.run, by.attempt, by.executor)
+	case run.State == registry.RunQueued:
+		logs := map[string]string{registry.ArtifactLogs: registry.ArtifactKey(by.run, by.attempt, registry.ArtifactLogs)}
+		if run, err = s.cfg.Reports.StartRun(ctx, by.run, by.attempt, logs); errors.Is(err, registry.ErrRunMoved) {
+			err = run.Fence(by.attempt, by.executor) // somebody else saw it run at the same moment
 		}
 	}
-	if run.Attempt != attempt || run.State == registry.RunCancelled {
-		return refuse(registry.ErrRunMoved)
-	}
-	return nil // an ended run answers for itself: a report may be repeated
+	return run, err
 }
 
-// step is what is known of one step of an attempt.
-type step struct {
-	Step    string             `json:"step"`
-	Seconds float64            `json:"seconds"`
-	Metrics map[string]float64 `json:"metrics,omitempty"`
-}
-
-func (s *Server) progress(w http.ResponseWriter, r *http.Request, id registry.RunID) error {
-	body, err := httpapi.ReadJSON[struct {
-		Attempt int                `json:"attempt"`
-		Step    string             `json:"step"`
-		Seconds *float64           `json:"seconds"` // once the step has ended
-		Metrics map[string]float64 `json:"metrics"`
-	}](r, maxReport)
-	if err != nil {
+// admitLate is admit for what says how an attempt ended, which it may still send for a while after that.
+func (s *Server) admitLate(ctx context.Context, by reporter) error {
+	run, err := s.admit(ctx, by)
+	if !errors.Is(err, registry.ErrRunMoved) {
 		return err
 	}
-	if err := reporter(r, id, body.Attempt); err != nil {
+	if run.Attempt == by.attempt && run.Executor != "" && run.Executor != by.executor {
 		return err
 	}
-	if !slices.Contains(train.Steps(), body.Step) {
-		return refuse(&manifest.Fault{Path: "/step", Problem: "want one of " + strings.Join(train.Steps(), ", ")})
-	}
-	if err := s.begun(r.Context(), id, body.Attempt); err != nil {
-		return err
-	}
-	if body.Seconds != nil {
-		if err := s.keepStep(r.Context(), id, body.Attempt, step{Step: body.Step, Seconds: *body.Seconds, Metrics: body.Metrics}); err != nil {
+	for _, t := range run.History {
+		if t.Attempt > by.attempt || t.State == registry.RunCancelled {
+			if time.Since(t.At) < lastWords {
+				return nil
+			}
 			return err
 		}
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-// keepStep writes the figures of a step down; the first report of a step stands.
-func (s *Server) keepStep(ctx context.Context, id registry.RunID, attempt int, st step) error {
-	b, err := json.Marshal(st)
-	if err != nil {
-		return err
-	}
-	_, err = s.cfg.Bucket.Put(ctx, stepKey(id, attempt, st.Step), bytes.NewReader(b), int64(len(b)),
-		bucket.PutOptions{CreateOnly: true, ContentType: "application/json"})
-	if errors.Is(err, bucket.ErrExists) {
-		return nil
 	}
 	return err
 }
 
-func stepKey(id registry.RunID, attempt int, name string) string {
-	return registry.AttemptPrefix(id, attempt) + train.StepDir + "/" + name
-}
+// attempted is the body of a report.
+type attempted interface{ of() int }
 
-func (s *Server) artifacts(w http.ResponseWriter, r *http.Request) error {
-	id, err := runOf(r)
+// report reads a report whose body is JSON, and lets it pass if it counts.
+func report[T attempted](s *Server, r *http.Request, id registry.RunID) (T, error) {
+	body, err := httpapi.ReadJSON[T](r, maxReport)
 	if err != nil {
-		return err
+		return body, err
 	}
-	body, err := httpapi.ReadJSON[struct {
-		Attempt   int                 `json:"attempt"`
-		Artifacts []registry.Artifact `json:"artifacts"`
-	}](r, maxReport)
+	by, err := reporterOf(r, id, body.of())
 	if err != nil {
-		return err
+		return body, err
 	}
-	if err := reporter(r, id, body.Attempt); err != nil {
-		return err
+	if _, err = s.admit(r.Context(), by); err != nil {
+		return body, refuse(err)
 	}
-	for i, a := range body.Artifacts {
-		if a.Name == registry.ArtifactLogs || strings.HasSuffix(a.Name, ".d") {
-			at := "/artifacts/" + strconv.Itoa(i) + "/name"
-			return refuse(&manifest.Fault{Path: at, Problem: fmt.Sprintf("%.100q is taken by the log and the steps of every run", a.Name)})
-		}
-	}
-	if err := s.begun(r.Context(), id, body.Attempt); err != nil {
-		return err
-	}
-	signed, err := s.cfg.Reports.SignArtifacts(r.Context(), id, body.Attempt, body.Artifacts)
-	if err != nil {
-		return refuse(err)
-	}
-	return httpapi.JSON(w, http.StatusOK, map[string]any{"artifacts": signed})
-}
-
-func (s *Server) complete(w http.ResponseWriter, r *http.Request, id registry.RunID) error {
-	body, err := httpapi.ReadJSON[struct {
-		Attempt   int               `json:"attempt"`
-		Package   cas.Digest        `json:"package"`
-		Artifacts map[string]string `json:"artifacts"`
-	}](r, maxReport)
-	if err != nil {
-		return err
-	}
-	if err := reporter(r, id, body.Attempt); err != nil {
-		return err
-	}
-	if err := s.begun(r.Context(), id, body.Attempt); err != nil {
-		return err
-	}
-	run, err := s.cfg.Reports.CompleteRun(r.Context(), id, body.Attempt, body.Package, body.Artifacts)
-	if err != nil {
-		return refuse(err)
-	}
-	return httpapi.JSON(w, http.StatusOK, run)
-}
-
-// fail ends the attempt: for good, or with another one behind it where the job thinks that this may help.
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, id registry.RunID) error {
-	body, err := httpapi.ReadJSON[struct {
-		Attempt   int               `json:"attempt"`
-		Exception events.Exception  `json:"exception"`
-		Artifacts map[string]string `json:"artifacts"`
-	}](r, maxReport)
-	if err != nil {
-		return err
-	}
-	if err := reporter(r, id, body.Attempt); err != nil {
-		return err
-	}
-	if body.Exception.Type == "" {
-		return refuse(&manifest.Fault{Path: "/exception/type", Problem: "is missing"})
-	}
-	var run registry.Run
-	if body.Exception.Retryable && body.Attempt < s.cfg.MaxAttempts {
-		first, _, _ := strings.Cut(body.Exception.Message, "\n")
-		run, err = s.cfg.Reports.RetryRun(r.Context(), id, body.Attempt, body.Exception.Type+": "+first)
-	} else {
-		run, err = s.cfg.Reports.FailRun(r.Context(), id, body.Attempt, body.Exception, body.Artifacts)
-	}
-	if err != nil {
-		return refuse(err)
-	}
-	return httpapi.JSON(w, http.StatusOK, run)
+	return body, nil
 }

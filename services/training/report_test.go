@@ -110,7 +110,7 @@ func TestCompleteIsFenced(t *testing.T) {
 	w.report(token, id, "fail", `{"attempt":1,"exception":{"type":"X"}}`, http.StatusConflict)
 
 	zombie, old := w.queued()
-	if _, err := w.reg.RetryRun(t.Context(), zombie, 1, "JobLost"); err != nil {
+	if _, err := w.reg.RetryRun(t.Context(), zombie, 1, "", "JobLost"); err != nil {
 		t.Fatal(err)
 	}
 	for verb, body := range map[string]string{

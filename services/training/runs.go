@@ -1,25 +1,13 @@
 package training
 
 import (
+	"errors"
 	"net/http"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/signalbox-ml/signalbox/registry"
-	"github.com/signalbox-ml/signalbox/registry/manifest"
 	"github.com/signalbox-ml/signalbox/services/internal/auth"
 	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
 )
-
-const maxListed = 1000
-
-func states() []string {
-	return []string{
-		string(registry.RunRequested), string(registry.RunQueued), string(registry.RunRunning),
-		string(registry.RunComplete), string(registry.RunFailed), string(registry.RunCancelled),
-	}
-}
 
 // find reads the run that the path names.
 func (s *Server) find(r *http.Request) (registry.Run, error) {
@@ -35,39 +23,7 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return httpapi.JSON(w, http.StatusOK, run)
-}
-
-func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
-	var fs manifest.FaultList
-	q := r.URL.Query()
-	f := registry.RunFilter{Model: registry.ModelName(q.Get("model"))}
-	if f.Model != "" {
-		if _, err := registry.ParseModelName(string(f.Model)); err != nil {
-			fs.Add("model", "%v", err)
-		}
-	}
-	for _, state := range strings.FieldsFunc(q.Get("state"), func(r rune) bool { return r == ',' }) {
-		if oneOf(&fs, "state", state, states()) && !slices.Contains(f.States, registry.RunState(state)) {
-			f.States = append(f.States, registry.RunState(state))
-		}
-	}
-	if text := q.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		fs.Check(err == nil && n >= 1 && n <= maxListed, "limit", "%.20q: want 1 to %d", text, maxListed)
-		f.Limit = n
-	}
-	if err := fs.Join(); err != nil {
-		return httpapi.Fault(http.StatusBadRequest, "bad_query", strings.ReplaceAll(err.Error(), "\n", "; "))
-	}
-	found, err := s.cfg.Runs.Runs(r.Context(), f)
-	if err != nil {
-		return err
-	}
-	if found == nil {
-		found = []registry.Run{}
-	}
-	return httpapi.JSON(w, http.StatusOK, map[string]any{"runs": found})
+	return answer(w, http.StatusOK, run)
 }
 
 // cancel ends a run; one that is cancelled already is a success.
@@ -76,5 +32,27 @@ func (s *Server) cancel(w http.ResponseWriter, r *http.Request, id registry.RunI
 	if err != nil {
 		return refuse(err)
 	}
-	return httpapi.JSON(w, http.StatusOK, run)
+	return answer(w, http.StatusOK, run)
+}
+
+// retry runs a run that failed or was cancelled again, as a new one: 201. The same Idempotency-Key of the same caller gives
+// the same new run: 200.
+func (s *Server) retry(w http.ResponseWriter, r *http.Request, id registry.RunID) error {
+	nonce, err := nonceOf(r)
+	if err != nil {
+		return err
+	}
+	run, created, err := s.cfg.Runs.RepeatRun(r.Context(), id, nonce)
+	if errors.Is(err, registry.ErrNoRepeat) {
+		return httpapi.Faultf(http.StatusConflict, "not_repeatable", "the run is %s: %v", run.State, registry.ErrNoRepeat)
+	}
+	if err != nil {
+		return refuse(err)
+	}
+	status := http.StatusOK
+	if created {
+		status = http.StatusCreated
+	}
+	w.Header().Set("Location", "/v1/runs/"+run.ID.String())
+	return answer(w, status, run)
 }

@@ -99,7 +99,7 @@ func TestRunsThatAreNotThere(t *testing.T) {
 func TestListRuns(t *testing.T) {
 	w := newWorld(t)
 	first, second := w.requestRun(), w.requestRun()
-	if _, err := w.reg.QueueRun(t.Context(), first); err != nil {
+	if _, err := w.reg.QueueRun(t.Context(), first, "CPU"); err != nil {
 		t.Fatal(err)
 	}
 	list := func(query string) []registry.RunID {
@@ -176,7 +176,11 @@ func TestWhoMayWhat(t *testing.T) {
 		{"POST", "/v1/runs/ID:progress", nil, true},
 		{"POST", "/v1/runs/ID:complete", nil, true},
 		{"POST", "/v1/runs/ID:fail", nil, true},
+		{"POST", "/v1/runs/ID:start", nil, true},
+		{"PUT", "/v1/runs/ID/attempts/1/log/0", nil, true},
+		{"PUT", "/v1/runs/ID/attempts/1/series/0", nil, true},
 		{"POST", "/v1/runs/ID:cancel", []auth.Role{auth.Trainer, auth.Admin}, false},
+		{"POST", "/v1/runs/ID:retry", []auth.Role{auth.Trainer, auth.Admin}, false},
 	}
 	for _, c := range calls {
 		path := strings.Replace(c.path, "ID", id.String(), 1)

@@ -20,7 +20,7 @@ var span = regexp.MustCompile(`^([0-9]{1,6}d)?([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]
 
 func checkSampling(fs *manifest.FaultList, data object, cols columns, date string) {
 	holdout, ok := data.child(fs, "holdout_sampling")
-	if !ok {
+	if !ok || holdout.members == nil {
 		return
 	}
 	function := holdout.text(fs, "sampling_function")

@@ -1,5 +1,5 @@
-// Package training is Railyard's API: runs are requested, looked at and cancelled here, and their jobs report here. It
-// keeps nothing: runs are the registry's, logs and figures are in the bucket.
+// Package training is Railyard's API: runs are requested, looked at, cancelled and repeated here, and their jobs report
+// here. It keeps nothing: runs are the registry's, logs and figures are in the bucket.
 package training
 
 import (
@@ -28,14 +28,16 @@ type runs interface {
 	Run(ctx context.Context, id registry.RunID) (registry.Run, error)
 	Runs(ctx context.Context, f registry.RunFilter) ([]registry.Run, error)
 	CancelRun(ctx context.Context, id registry.RunID, reason string) (registry.Run, error)
+	RepeatRun(ctx context.Context, id registry.RunID, nonce string) (run registry.Run, created bool, err error)
 }
 
 // reports is what jobs say of their runs.
 type reports interface {
+	ClaimRun(ctx context.Context, id registry.RunID, attempt int, executor string) (registry.Run, error)
 	StartRun(ctx context.Context, id registry.RunID, attempt int, artifacts map[string]string) (registry.Run, error)
 	SignArtifacts(ctx context.Context, id registry.RunID, attempt int, list []registry.Artifact) ([]registry.SignedArtifact, error)
 	CompleteRun(ctx context.Context, id registry.RunID, attempt int, pkg cas.Digest, artifacts map[string]string) (registry.Run, error)
-	RetryRun(ctx context.Context, id registry.RunID, attempt int, reason string) (registry.Run, error)
+	RetryRun(ctx context.Context, id registry.RunID, attempt int, class, reason string) (registry.Run, error)
 	FailRun(ctx context.Context, id registry.RunID, attempt int, e events.Exception, artifacts map[string]string) (registry.Run, error)
 }
 
@@ -58,12 +60,17 @@ type Config struct {
 	ComputeClasses []string
 	// MaxAttempts bounds the attempts of a run that fails for reasons that may pass; 0 means 3.
 	MaxAttempts int
+	// MaxLog and MaxSeries bound what an attempt may send of its log and of its figures, in bytes; 0 means 64 MiB and 16 MiB.
+	MaxLog    int64
+	MaxSeries int64
 	// Poll is the time between two looks at a log that is followed; 0 means 500ms.
 	Poll time.Duration
 }
 
 func (c Config) withDefaults() Config {
 	c.MaxAttempts = cmp.Or(c.MaxAttempts, 3)
+	c.MaxLog = cmp.Or(c.MaxLog, 64<<20)
+	c.MaxSeries = cmp.Or(c.MaxSeries, 16<<20)
 	c.Poll = cmp.Or(c.Poll, 500*time.Millisecond)
 	if len(c.ComputeClasses) == 0 {
 		c.ComputeClasses = []string{"CPU", "GPU", "HIGH_MEMORY"}
@@ -79,14 +86,17 @@ func (c Config) validate() error {
 	if c.Bucket == nil || c.BucketName == "" {
 		errs = append(errs, errors.New("bucket or its name is missing"))
 	}
-	if c.MaxAttempts < 0 || c.Poll < 0 {
-		errs = append(errs, errors.New("max attempts or poll is negative"))
+	if c.MaxAttempts < 0 || c.MaxLog < 0 || c.MaxSeries < 0 || c.Poll < 0 {
+		errs = append(errs, errors.New("max attempts, max log, max series or poll is negative"))
 	}
 	return errors.Join(errs...)
 }
 
 // Server answers for runs.
-type Server struct{ cfg Config }
+type Server struct {
+	cfg   Config
+	tally tally
+}
 
 // New returns a Server.
 func New(cfg Config) (*Server, error) {
@@ -107,6 +117,8 @@ func (s *Server) Routes(rt *httpapi.Router) {
 	rt.Handle("GET /v1/runs/{id}/logs", auth.RunsRead, s.logs)
 	rt.Handle("GET /v1/runs/{id}/metrics", auth.RunsRead, s.metrics)
 	rt.Handle("POST /v1/runs/{id}/artifacts", auth.RunsReport, s.artifacts)
+	rt.Handle("PUT /v1/runs/{id}/attempts/{attempt}/log/{chunk}", auth.RunsReport, s.putLog)
+	rt.Handle("PUT /v1/runs/{id}/attempts/{attempt}/series/{chunk}", auth.RunsReport, s.putSeries)
 	// A pattern cannot tell {id}:cancel from {id}:complete, so the route asks for what all of their callers have, and
 	// call asks for the rest.
 	rt.Handle("POST /v1/runs/{call}", auth.RegistryRead, s.call)
@@ -120,6 +132,8 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request) error {
 		do    func(http.ResponseWriter, *http.Request, registry.RunID) error
 	}{
 		"cancel":   {auth.RunsCreate, s.cancel},
+		"retry":    {auth.RunsCreate, s.retry},
+		"start":    {auth.RunsReport, s.start},
 		"progress": {auth.RunsReport, s.progress},
 		"complete": {auth.RunsReport, s.complete},
 		"fail":     {auth.RunsReport, s.fail},
@@ -152,7 +166,7 @@ func parseRun(text string) (registry.RunID, error) {
 // are.
 func refuse(err error) error {
 	if errors.Is(err, registry.ErrRunMoved) {
-		return httpapi.Fault(http.StatusConflict, "fenced", "the run has moved on: it has ended, or another attempt has taken over")
+		return httpapi.Fault(http.StatusConflict, "fenced", "the run has moved on: it has ended, or another attempt or executor has taken over")
 	}
 	if !errors.Is(err, registry.ErrInvalid) {
 		return err

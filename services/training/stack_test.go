@@ -83,7 +83,7 @@ func newStack(t *testing.T) *stack {
 		t.Fatal(err)
 	}
 	m, err := train.New(train.Config{
-		Runs: reg, Inputs: reg, Backend: backend, Bucket: s.bucket, Signer: s.bucket, Tokens: minter{who}, API: s.url,
+		Runs: reg, Inputs: reg, Classes: []train.Class{{Name: train.DefaultClass, Backend: backend}}, Bucket: s.bucket, Signer: s.bucket, Tokens: minter{who}, API: s.url,
 		Poll: 50 * time.Millisecond, BucketName: "test",
 	})
 	if err != nil {

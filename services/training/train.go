@@ -2,6 +2,7 @@ package training
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 
@@ -46,12 +47,30 @@ func (s *Server) request(ctx context.Context, body []byte, nonce string) (regist
 	if err == nil || !errors.Is(err, registry.ErrNotFound) {
 		return run, err
 	}
-	if _, err := manifest.Canonical(body); err != nil {
-		return registry.Run{}, httpapi.Fault(http.StatusBadRequest, "malformed", err.Error())
+	if err := wellFormed(body); err != nil {
+		return registry.Run{}, err
 	}
 	if err := s.check(ctx, body); err != nil {
 		return registry.Run{}, err
 	}
 	run, _, err = s.cfg.Runs.RequestRun(ctx, registry.RunRequest{Request: body, Nonce: nonce})
 	return run, err
+}
+
+// wellFormed refuses what is no JSON, members that are there twice, and texts that no Unicode has. Numbers that have no
+// canonical form are left to check, which says where they are.
+func wellFormed(body []byte) error {
+	err := json.Unmarshal(body, new(json.RawMessage)) // which bounds the depth, too
+	if err == nil {
+		if _, err = manifest.Canonical(body); err != nil {
+			var fs manifest.FaultList
+			if checkScalars(&fs, "", body); len(fs) > 0 {
+				return nil
+			}
+		}
+	}
+	if err != nil {
+		return httpapi.Fault(http.StatusBadRequest, "malformed", err.Error())
+	}
+	return nil
 }

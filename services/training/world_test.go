@@ -64,16 +64,23 @@ func newWorld(t *testing.T) *world {
 	if w.auth, err = auth.New(stored, []byte(strings.Repeat("k", 32))); err != nil {
 		t.Fatal(err)
 	}
-	if w.router, err = httpapi.NewRouter(httpapi.Config{Auth: w.auth}); err != nil {
-		t.Fatal(err)
-	}
 	s, err := New(Config{Runs: reg, Reports: reg, Declared: reg, Bucket: w.bucket, BucketName: "signalbox", Poll: 10 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Routes(w.router)
+	w.serve(s)
 	w.declare()
 	return w
+}
+
+// serve puts a server behind a new router.
+func (w *world) serve(s *Server) {
+	w.t.Helper()
+	var err error
+	if w.router, err = httpapi.NewRouter(httpapi.Config{Auth: w.auth}); err != nil {
+		w.t.Fatal(err)
+	}
+	s.Routes(w.router)
 }
 
 func (w *world) declare() {
@@ -157,7 +164,7 @@ func (w *world) requestRun(headers ...string) registry.RunID {
 func (w *world) queued() (registry.RunID, string) {
 	w.t.Helper()
 	id := w.requestRun()
-	if _, err := w.reg.QueueRun(w.t.Context(), id); err != nil {
+	if _, err := w.reg.QueueRun(w.t.Context(), id, "CPU"); err != nil {
 		w.t.Fatal(err)
 	}
 	return id, w.jobToken(id, 1)

@@ -23,7 +23,10 @@ type Memory struct {
 	wg      sync.WaitGroup
 }
 
-var _ train.Backend = (*Memory)(nil)
+var (
+	_ train.Backend = (*Memory)(nil)
+	_ train.Lister  = (*Memory)(nil)
+)
 
 type jobKey struct {
 	run     registry.RunID
@@ -71,7 +74,7 @@ func (m *Memory) Submit(ctx context.Context, j train.Job) error {
 
 func (m *Memory) execute(ctx context.Context, j train.Job, mj *memoryJob) {
 	if j.Deadline > 0 {
-		late := killed{train.Status{Phase: train.PhaseFailed, ExitCode: 137, Reason: train.ReasonDeadline}}
+		late := killed{train.Status{Phase: train.PhaseFailed, ExitCode: 137, Reason: "deadline exceeded", Cause: train.CauseDeadline}}
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeoutCause(ctx, j.Deadline, late)
 		defer stop()
@@ -136,8 +139,13 @@ func (m *Memory) Log(_ context.Context, run registry.RunID, attempt int, offset 
 
 // Kill ends a job by signal 9.
 func (m *Memory) Kill(run registry.RunID, attempt int) {
+	m.Fail(run, attempt, "killed by signal 9 (killed)", "")
+}
+
+// Fail ends a job from outside, for a cause.
+func (m *Memory) Fail(run registry.RunID, attempt int, reason string, cause train.Cause) {
 	if j, err := m.find(run, attempt); err == nil {
-		j.cancel(killed{train.Status{Phase: train.PhaseFailed, ExitCode: 137, Reason: "killed by signal 9 (killed)"}})
+		j.cancel(killed{train.Status{Phase: train.PhaseFailed, ExitCode: 137, Reason: reason, Cause: cause}})
 	}
 }
 
@@ -156,8 +164,19 @@ func (m *Memory) Lose() {
 	}
 }
 
-// Jobs returns how many jobs are known, ended or not.
-func (m *Memory) Jobs() int {
+// Jobs implements train.Lister.
+func (m *Memory) Jobs(context.Context) ([]train.Attempt, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []train.Attempt
+	for k := range m.jobs {
+		out = append(out, train.Attempt{Run: k.run, N: k.attempt})
+	}
+	return out, nil
+}
+
+// Len returns how many jobs are known, ended or not.
+func (m *Memory) Len() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.jobs)

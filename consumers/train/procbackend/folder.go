@@ -60,6 +60,7 @@ type result struct {
 	Phase    train.Phase `json:"phase"`
 	ExitCode int         `json:"exit_code"`
 	Reason   string      `json:"reason,omitempty"`
+	Cause    train.Cause `json:"cause,omitempty"`
 }
 
 func writeStatus(dir string, st train.Status) error {

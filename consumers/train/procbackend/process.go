@@ -83,7 +83,7 @@ func statusOf(s *os.ProcessState, timedOut bool) train.Status {
 	ws, ok := s.Sys().(syscall.WaitStatus)
 	switch {
 	case timedOut:
-		return train.Status{Phase: train.PhaseFailed, ExitCode: 128 + int(syscall.SIGKILL), Reason: train.ReasonDeadline}
+		return train.Status{Phase: train.PhaseFailed, ExitCode: 128 + int(syscall.SIGKILL), Reason: "deadline exceeded", Cause: train.CauseDeadline}
 	case ok && ws.Signaled():
 		sig := ws.Signal()
 		return train.Status{

@@ -69,14 +69,6 @@ type Archive struct {
 	Budget   int64         `yaml:"budget"`    // bytes of all buffers
 }
 
-// Training says how jobs run.
-type Training struct {
-	Python      string        `yaml:"python"` // interpreter that has the package signalbox
-	MaxParallel int           `yaml:"max_parallel"`
-	MaxAttempts int           `yaml:"max_attempts"`
-	Deadline    time.Duration `yaml:"deadline"`
-}
-
 // Load returns the defaults, overlaid with the file (if path is not empty) and with the environment.
 func Load(path string, lookup func(string) (string, bool)) (Config, error) {
 	cfg := defaults()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import threading
-from collections.abc import Iterator
+import time
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,16 +37,42 @@ class State:
     completed: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, Any]] = field(default_factory=list)
     fenced: bool = False
+    executors: dict[tuple[str, int], str] = field(default_factory=dict)  # who has which attempt of which run
+    starts: list[dict[str, Any]] = field(default_factory=list)
+    chunks: dict[tuple[str, int], bytes] = field(default_factory=dict)  # by stream and number
     refuse: list[int] = field(default_factory=list)  # statuses to answer first, one a request
+    lose: list[str] = field(default_factory=list)  # ends of paths whose next request is carried out and not answered
     conflicts: int = 0  # how many package puts find blobs missing
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def stream(self, name: str) -> bytes:
+        """Return what a stream holds; its chunks must be consecutive."""
+        numbers = sorted(number for stream, number in self.chunks if stream == name)
+        assert numbers == list(range(len(numbers)))
+        return b"".join(self.chunks[name, number] for number in numbers)
 
 
 class Control:
     """A control plane on a loopback port."""
 
-    def __init__(self, url: str, state: State) -> None:
-        self.url, self.state = url, state
+    def __init__(self) -> None:
+        self.state = State()
+        self._port = 0
+        self.up()
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    def up(self) -> None:
+        """Listen: on a free port the first time, on the same one from then on."""
+        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), _handler(self.state))
+        self._port = int(self._server.server_address[1])
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+
+    def down(self) -> None:
+        """Stop listening. What was told stays."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
 
     def put(self, key: str, data: bytes) -> dict[str, Any]:
         """Store an object and return a part of a job document for it."""
@@ -59,11 +88,15 @@ class Control:
 def _handler(state: State) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        lost = False
 
         def log_message(self, format: str, *args: Any) -> None:
             """Keep quiet."""
 
         def answer(self, status: int, body: Any = None) -> None:
+            if self.lost:
+                self.close_connection = True
+                return
             raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(raw)))
@@ -74,6 +107,10 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path = urlsplit(self.path).path
             with state.lock:
+                lost = [end for end in state.lose if path.endswith(end)]
+                if lost and not state.refuse:
+                    state.lose.remove(lost[0])
+                    self.lost = True
                 if state.refuse:
                     self.answer(state.refuse.pop(0), {"detail": "not now"})
                 elif path.startswith("/store/"):
@@ -121,10 +158,14 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
                         answer["put"] = self.signed_put(key, blob["digest"], blob["size"])
                     blobs.append(answer)
                 self.answer(200, {"blobs": blobs})
+            elif path.endswith(":start"):
+                self.claim(path.removeprefix("/v1/runs/").removesuffix(":start"), json.loads(body))
+            elif self.fenced():
+                self.answer(409, {"code": "fenced"})
             elif path.startswith("/v1/packages/"):
                 self.package(path.removeprefix("/v1/packages/"), body)
-            elif state.fenced:
-                self.answer(409, {"code": "fenced"})
+            elif match := re.fullmatch(r"/v1/runs/[^/]+/attempts/\d+/(log|series)/(\d+)", path):
+                self.chunk(match[1], int(match[2]), body)
             elif path.endswith("/artifacts"):
                 asked = json.loads(body)["artifacts"]
                 keys = [f"runs/r/1/{a['name']}" for a in asked]
@@ -134,6 +175,25 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
                 self.answer(200, {"artifacts": answers})
             else:
                 self.report(path.rpartition(":")[2], json.loads(body))
+
+        def fenced(self) -> bool:
+            """Say whether the sender has no attempt: nobody but an executor that claimed one reports."""
+            return state.fenced or self.headers.get("Signalbox-Executor") not in state.executors.values()
+
+        def claim(self, run: str, body: dict[str, Any]) -> None:
+            state.starts.append(body)
+            holder = state.executors.setdefault((run, body["attempt"]), body["executor"])
+            if state.fenced or holder != body["executor"] or set(body) != {"attempt", "executor"}:
+                self.answer(409, {"code": "fenced"})
+            else:
+                self.answer(200, {"id": run, "attempt": body["attempt"]})
+
+        def chunk(self, stream: str, number: int, body: bytes) -> None:
+            limit, kind = {"log": (1 << 20, "octet-stream"), "series": (256 << 10, "jsonl")}[stream]
+            if not 0 < len(body) <= limit or self.headers["Content-Type"] != f"application/{kind}":
+                self.answer(400)
+            else:
+                self.answer(200, {"bytes": len(state.chunks.setdefault((stream, number), body))})
 
         def package(self, package: str, body: bytes) -> None:
             manifest = json.loads(body)
@@ -165,16 +225,19 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
 @contextmanager
 def control() -> Iterator[Control]:
     """Run a control plane until the block ends."""
-    state = State()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
+    plane = Control()
     try:
-        yield Control(f"http://127.0.0.1:{server.server_address[1]}", state)
+        yield plane
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        plane.down()
+
+
+def until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
+    """Wait until a condition holds; fail if it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.01)
 
 
 def flights(count: int = 3000, seed: int = 1) -> pd.DataFrame:
@@ -204,7 +267,8 @@ def parquet(frame: pd.DataFrame) -> bytes:
     """Return a frame as a Parquet file."""
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), sink)
-    return sink.getvalue().to_pybytes()
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
 
 
 FEATURES = ["carrier", "origin", "distance", "departure_delay", "wind_speed", "weekend"]
@@ -240,7 +304,7 @@ def write_job(
     (folder / "workflow" / "flow.py").write_text(source)
     document = {
         "version": 1,
-        "run_id": "9081e64f-b2c0-455e-bcaa-c1c211fa124b",
+        "run_id": str(uuid.uuid5(uuid.NAMESPACE_URL, str(folder))),
         "attempt": 1,
         "model": "flight-delay",
         "request": asked,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import lightgbm as lgb
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 import support
 import xgboost
+from models import Constant, Forgetful
 
 from signalbox import Workflow, formats, packaging, rows
 from signalbox.dataset import Column, column_type, to_frame
@@ -17,6 +19,7 @@ from signalbox.formats import pickled
 from signalbox.package import MEDIA_CODE
 from signalbox.signature import Field, Signature, learn_inputs
 
+MODELS = Path(__file__).with_name("models.py").read_bytes()
 PARAMS = {"objective": "binary", "num_leaves": 7, "verbosity": -1, "num_threads": 1, "seed": 1}
 
 
@@ -41,7 +44,7 @@ def booster(frame: pd.DataFrame, **params: Any) -> lgb.Booster:
 
 
 def build(model: Any, frame: pd.DataFrame, fields: tuple[Field, ...], flow: Workflow | None = None) -> packaging.Built:
-    return packaging.build(flow or workflow(), model, fields, frame.iloc[:500], {"flow.py": b"x"}, "lock")
+    return packaging.build(flow or workflow(), model, fields, frame.iloc[:500], {"models.py": MODELS}, "lock")
 
 
 def test_learned_fields() -> None:
@@ -160,34 +163,14 @@ def test_xgboost_is_native() -> None:
     assert packaging.output_fields(Flow(), model, np.zeros(3))[0].name == "probability"
 
 
-class Constant:
-    """A model that no engine knows."""
-
-    def predict(self, dataframe: pd.DataFrame) -> np.ndarray:
-        return np.full(len(dataframe), 0.25)
-
-
 def test_other_models_are_pickled_with_their_code() -> None:
     frame, fields = data()
     built = build(Constant(), frame, fields)
     assert built.signature.runtime == "python" and built.package.format == "python-pickle"
-    assert built.package.files["code/flow.py"].media_type == MEDIA_CODE
+    assert built.package.files["code/models.py"].media_type == MEDIA_CODE
     flow, model = pickled.load(built.package.files["model.pkl"].data)
     assert flow.classifier_features == support.FEATURES and flow.score(model, frame).tolist() == [0.25] * 2000
     assert flow.request == {}
-
-
-class Forgetful(Constant):
-    """A model that does not survive its pickle."""
-
-    def __init__(self) -> None:
-        self.shift = 1.0
-
-    def predict(self, dataframe: pd.DataFrame) -> np.ndarray:
-        return np.full(len(dataframe), getattr(self, "shift", 0.0))
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
 
 
 def test_pickle_that_predicts_differently_is_refused() -> None:

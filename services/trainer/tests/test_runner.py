@@ -66,10 +66,20 @@ def test_run_leaves_package_artifacts_and_report(tmp_path: Path) -> None:
     assert sorted(store) == names
     assert b"lightgbm==4.6.0" in store["environment.lock"]
     metrics = json.loads(store["metrics.json"])
+    check_profile(metrics)
     assert metrics["metrics"] == {"rounds": 20.0} and metrics["steps"]["preprocess"]["metrics"]["holdout_rows"] == 576
     check_scores(store, files)
     check_golden(files)
     assert support.TOKEN not in out and "signature=secret" not in out
+
+
+def check_profile(metrics: dict[str, Any]) -> None:
+    """Every step has what it cost, and the whole process no less than its costliest step."""
+    for step in metrics["steps"].values():
+        figures = step["metrics"]
+        assert step["seconds"] == figures["profile.wall_seconds"] > 0 <= figures["profile.cpu_seconds"]
+        peak, mean = figures["profile.peak_memory_bytes"], figures["profile.mean_memory_bytes"]
+        assert 50 << 20 < mean <= peak <= metrics["process"]["peak_memory_bytes"] < 8 << 30
 
 
 def check_scores(store: dict[str, bytes], files: dict[str, bytes]) -> None:
@@ -86,7 +96,7 @@ def check_scores(store: dict[str, bytes], files: dict[str, bytes]) -> None:
     assert {label for _, label in labels[1:]} == {"0", "1"}
     values, _ = rows.to_matrix(rows.from_json(lines, signature.inputs), signature.inputs)
     booster = lightgbm.Booster(model_str=files["model.txt"].decode())
-    assert [float(s) for _, s in scores[1:]] == booster.predict(values).tolist()
+    assert [float(s) for _, s in scores[1:]] == np.asarray(booster.predict(values)).tolist()
 
 
 def check_golden(files: dict[str, bytes]) -> None:
@@ -97,7 +107,7 @@ def check_golden(files: dict[str, bytes]) -> None:
     assert any(r["wind_speed"] is None for r in inputs) and any(r["carrier"] == "__unknown__" for r in inputs)
     values, _ = rows.to_matrix(rows.from_json(inputs, signature.inputs), signature.inputs)
     booster = lightgbm.Booster(model_str=files["model.txt"].decode())
-    assert [g["output"]["probability"] for g in golden] == booster.predict(values).tolist()
+    assert [g["output"]["probability"] for g in golden] == np.asarray(booster.predict(values)).tolist()
     carrier = signature.inputs[0]
     assert carrier.categories == ("AA", "B6", "DL", "UA", "Zürich") and carrier.nullable
 
@@ -172,6 +182,18 @@ def test_any_other_model_becomes_a_python_package(tmp_path: Path) -> None:
     assert b"owner" not in files["model.pkl"], "a package holds content only"
 
 
+@pytest.mark.parametrize("source", [support.BOOSTER, PICKLED], ids=["trees", "python"])
+def test_run_without_a_holdout(tmp_path: Path, source: str) -> None:
+    asked = support.request()
+    del asked["data"]["holdout_sampling"]
+    with support.control() as plane:
+        status, out = run(support.write_job(tmp_path, plane, source, flight_parts(plane), asked))
+        assert status == 0, out
+        (done,) = plane.state.completed
+        scores = plane.state.objects[done["artifacts"]["scores.tsv"]]
+    assert scores == b"row\tscore\n"
+
+
 @pytest.mark.parametrize(
     ("source", "change", "step", "kind", "words"),
     [
@@ -215,8 +237,87 @@ def test_fenced_attempt_stops_without_a_word(tmp_path: Path) -> None:
     with support.control() as plane:
         plane.state.fenced = True
         status, out = run(support.write_job(tmp_path, plane, support.BOOSTER, flight_parts(plane), support.request()))
-        assert status == 1 and "no longer counts" in out
+        assert status == 3 and "no longer counts" in out
         assert not plane.state.failed and not plane.state.packages
+
+
+def test_attempt_of_another_executor_is_left_alone(tmp_path: Path) -> None:
+    with support.control() as plane:
+        job = support.write_job(tmp_path, plane, support.BOOSTER, flight_parts(plane), support.request())
+        plane.state.executors[json.loads(job.read_text())["run_id"], 1] = "pod-1"
+        status, out = run(job, SIGNALBOX_EXECUTOR="pod-2")
+        assert status == 3 and "no longer counts" in out
+        assert not (tmp_path / "cache").exists() and not plane.state.progress and not plane.state.failed
+        assert run(job, SIGNALBOX_EXECUTOR="pod-1")[0] == 0
+
+
+def test_attempt_that_is_fenced_while_it_runs_publishes_nothing(tmp_path: Path) -> None:
+    source = support.BOOSTER.replace("        params", GATE + "        params", 1)
+    with support.control() as plane:
+        process = start(support.write_job(tmp_path, plane, source, flight_parts(plane), support.request()))
+        support.until(lambda: (tmp_path / "training").exists())
+        plane.state.fenced = True
+        (tmp_path / "go").touch()
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 3, out
+        assert not plane.state.packages and not plane.state.failed and not plane.state.completed
+
+
+# Inside train: tell the test that training has begun, and wait for it.
+GATE = """
+        import os, pathlib, time
+        folder = pathlib.Path(__file__).parent.parent
+        self.log_metric("begun", 1, 0)
+        (folder / "training").touch()
+        while not (folder / "go").exists():
+            time.sleep(0.01)
+"""
+
+
+def test_metrics_can_be_watched_while_the_job_runs(tmp_path: Path) -> None:
+    source = support.BOOSTER.replace("        params", GATE + "        params", 1)
+    with support.control() as plane:
+        process = start(support.write_job(tmp_path, plane, source, flight_parts(plane), support.request()))
+        support.until(lambda: plane.state.chunks)
+        (point,) = [json.loads(line) for line in plane.state.stream("series").splitlines()]
+        assert (point["name"], point["value"], point["step"]) == ("begun", 1.0, 0)
+        assert not plane.state.completed and process.poll() is None
+        (tmp_path / "go").touch()
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, out
+        names = [json.loads(line)["name"] for line in plane.state.stream("series").splitlines()]
+        assert names == ["begun", "rounds"]
+
+
+def test_control_plane_that_is_away_during_training_costs_nothing(tmp_path: Path) -> None:
+    source = support.BOOSTER.replace("        params", GATE + "        params", 1)
+    with support.control() as plane:
+        process = start(support.write_job(tmp_path, plane, source, flight_parts(plane), support.request()))
+        assert process.stdout is not None
+        support.until(lambda: (tmp_path / "training").exists())
+        plane.down()
+        try:
+            (tmp_path / "go").touch()
+            for line in process.stdout:
+                if "reports of progress wait" in line:
+                    break
+        finally:
+            plane.up()
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, out
+        steps = [p["step"] for p in plane.state.progress if "seconds" in p]
+        assert steps == ["fetch", "preprocess", "train", "serialize", "score", "publish"]
+        assert [json.loads(line)["name"] for line in plane.state.stream("series").splitlines()] == ["begun", "rounds"]
+
+
+def test_lost_answers_change_nothing(tmp_path: Path) -> None:
+    with support.control() as plane:
+        plane.state.lose = [":start", ":progress", "/artifacts", "/series/0", "blobs:missing"]
+        job = support.write_job(tmp_path, plane, support.BOOSTER, flight_parts(plane), support.request())
+        status, out = run(job)
+        assert status == 0, out
+        assert not plane.state.lose and len(plane.state.completed) == 1
+        assert len(plane.state.stream("series").splitlines()) == 1
 
 
 def test_signal_ends_the_process_without_a_report(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,38 +12,71 @@ from typing import Any
 from . import transport
 from .job import Signed
 from .package import Blob, Package
+from .spool import Spool
+from .streams import Sender, address
+
+_log = logging.getLogger("signalbox.client")
 
 _PUBLISH_ROUNDS = 3
+_NOTICE_ATTEMPTS = 3  # of what the job does not wait for
+_NOTICE_TIMEOUT = 10.0
 
 
 class Fenced(Exception):
-    """The run has moved on without this attempt: it was cancelled, or another attempt has taken over."""
+    """The attempt is not ours: another executor has it, or the run was cancelled or has gone on to another attempt."""
 
 
 class Client:
-    """Calls of one attempt of a run. Every method raises transport.TransportError where nobody answers."""
+    """Calls of one attempt of a run, by one executor. Every call may be repeated, and is while nobody answers.
 
-    def __init__(self, api: str, token: str, run_id: str, attempt: int, traceparent: str = "") -> None:
-        self._api, self._run, self._attempt = api, run_id, attempt
+    All but progress raise transport.TransportError where nobody answers for minutes.
+    """
+
+    def __init__(
+        self, api: str, token: str, run_id: str, attempt: int, traceparent: str = "", executor: str = ""
+    ) -> None:
+        self._api, self._run, self._attempt, self._executor = api, run_id, attempt, executor
         self._header = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        if executor:
+            self._header["Signalbox-Executor"] = executor
         if traceparent:
             self._header["traceparent"] = traceparent
+        self._unsent: list[dict[str, Any]] = []
+
+    def start(self) -> None:
+        """Claim the attempt. Fenced where another executor has it: then leave everything as it is."""
+        self._report("start", {"executor": self._executor})
+
+    def series(self) -> Sender:
+        """Return the sender of the attempt's series of metrics."""
+        header = {k: v for k, v in self._header.items() if k != "Accept"}
+        spool = Spool(lambda dropped: b"", tail=0, whole=True)
+        return Sender(address(self._api, self._run, self._attempt, "series"), header, spool, lines=True)
 
     def progress(self, step: str, seconds: float | None = None, metrics: Mapping[str, float] | None = None) -> None:
-        """Report a step: that it began (no seconds), or how long it took and what was measured."""
+        """Report a step: that it began (no seconds), or how long it took and what was measured.
+
+        Where nobody answers the report is kept and goes with the next one.
+        """
         body: dict[str, Any] = {"step": step}
         if seconds is not None:
             body["seconds"] = round(seconds, 6)
         if metrics:
             body["metrics"] = dict(metrics)
-        self._report("progress", body)
+        self._unsent.append(body)
+        try:
+            self._send_progress(_NOTICE_ATTEMPTS, _NOTICE_TIMEOUT)
+        except transport.TransportError as err:
+            _log.warning("%d reports of progress wait: %s", len(self._unsent), err)
 
     def complete(self, package: str, artifacts: Mapping[str, str]) -> None:
         """End the run with a package. Fenced where it is no longer ours to end."""
+        self._send_progress()
         self._report("complete", {"package": package, "artifacts": dict(artifacts)})
 
     def fail(self, exception: Mapping[str, Any], artifacts: Mapping[str, str]) -> None:
         """End the attempt with an exception. Fenced where it is no longer ours to end."""
+        self._send_progress()
         self._report("fail", {"exception": dict(exception), "artifacts": dict(artifacts)})
 
     def upload_artifacts(self, artifacts: Mapping[str, bytes]) -> dict[str, str]:
@@ -69,7 +103,10 @@ class Client:
             if answer.status in (200, 201):
                 return
             if answer.status != 409:
-                break  # 409 names blobs that were collected meanwhile: send them again
+                break
+            if b'"missing"' not in answer.body:
+                raise Fenced(_text(answer))
+            # Blobs were collected meanwhile: send them again.
         raise transport.StatusError("publish package", answer)
 
     def _upload_blobs(self, blobs: Sequence[Blob]) -> None:
@@ -86,30 +123,51 @@ class Client:
         put = Signed.parse(doc)
         header = {name: ", ".join(values) for name, values in put.header.items()}
         header = {n: v for n, v in header.items() if n.lower() != "content-length"} | {"Content-Length": str(len(data))}
-        answer = transport.request(put.method, put.url, header, lambda: io.BytesIO(data))
+        answer = transport.request(put.method, put.url, header, lambda: io.BytesIO(data), attempts=transport.PATIENT)
         if answer.status not in (200, 201, 204, 412):  # 412: it is there already, and it hashes to its key
             raise transport.StatusError("upload", answer)
 
-    def _report(self, verb: str, body: dict[str, Any]) -> None:
-        answer = self._send(
-            "POST", f"/v1/runs/{self._run}:{verb}", json.dumps({"attempt": self._attempt, **body}).encode()
-        )
+    def _send_progress(self, attempts: int = transport.PATIENT, timeout: float = transport.TIMEOUT) -> None:
+        while self._unsent:
+            try:
+                self._report("progress", self._unsent[0], attempts, timeout)
+            except transport.StatusError as err:
+                _log.warning("a report of progress was refused: %s", err)  # figures are no reason to lose a model
+            del self._unsent[0]
+
+    def _report(
+        self, verb: str, body: dict[str, Any], attempts: int = transport.PATIENT, timeout: float = transport.TIMEOUT
+    ) -> None:
+        data = json.dumps({"attempt": self._attempt, **body}).encode()
+        answer = self._send("POST", f"/v1/runs/{self._run}:{verb}", data, attempts=attempts, timeout=timeout)
         if answer.status == 409:
-            raise Fenced(answer.body[:500].decode("utf-8", "replace"))
+            raise Fenced(_text(answer))
         if answer.status >= 300:
             raise transport.StatusError(f"report {verb}", answer)
 
     def _call(self, method: str, path: str, body: Any) -> Any:
         answer = self._send(method, path, json.dumps(body).encode())
         if answer.status == 409:
-            raise Fenced(answer.body[:500].decode("utf-8", "replace"))
+            raise Fenced(_text(answer))
         if answer.status >= 300:
             raise transport.StatusError(f"{method} {path}", answer)
         return json.loads(answer.body)
 
-    def _send(self, method: str, path: str, body: bytes, header: Mapping[str, str] | None = None) -> transport.Answer:
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        header: Mapping[str, str] | None = None,
+        attempts: int = transport.PATIENT,
+        timeout: float = transport.TIMEOUT,
+    ) -> transport.Answer:
         sent = {"Content-Type": "application/json", **self._header, **(header or {})}
-        return transport.request(method, self._api + path, sent, body)
+        return transport.request(method, self._api + path, sent, body, attempts=attempts, timeout=timeout)
+
+
+def _text(answer: transport.Answer) -> str:
+    return answer.body[:500].decode("utf-8", "replace")
 
 
 def download(get: Signed, target: Path, limit: int) -> None:

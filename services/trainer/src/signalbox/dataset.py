@@ -1,25 +1,25 @@
-"""Reading datasets: parts are fetched once, verified before use, and joined on their shared columns."""
+"""Reading datasets: parts are fetched when they are read, verified before use, and joined on their shared columns."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, overload
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from . import client, digest
+from .errors import DatasetError as DatasetError
 from .job import Part, Source
+from .scan import scan
+from .scan import to_frame as to_frame
 
 # Types of columns, as signatures spell them; other is what no model takes as it is (a time, a list).
 NUMBER, INTEGER, BOOLEAN, STRING, OTHER = "number", "integer", "boolean", "string", "other"
-
-
-class DatasetError(Exception):
-    """The data cannot be used: it does not hash to its digest, lacks a column, or does not join."""
 
 
 @dataclass(frozen=True)
@@ -31,38 +31,108 @@ class Column:
     nullable: bool
 
 
+class Files(Sequence[Path]):
+    """The Parquet files of a source, in order. Each is fetched and verified when it is first asked for."""
+
+    def __init__(self, parts: tuple[Part, ...], cache: Path) -> None:
+        self._parts, self._cache = parts, cache
+        self._fetched: dict[int, Path] = {}
+
+    def __repr__(self) -> str:
+        """Say how many there are; a part's address is a credential."""
+        return f"Files({len(self._parts)})"
+
+    def __len__(self) -> int:
+        """Return how many files there are, fetched or not."""
+        return len(self._parts)
+
+    @overload
+    def __getitem__(self, place: int) -> Path: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Path]: ...
+
+    def __getitem__(self, place: int | slice) -> Path | list[Path]:
+        """Return a file, fetched. DatasetError for bytes that are not what they say."""
+        if isinstance(place, slice):
+            return [self[i] for i in range(len(self))[place]]
+        place = range(len(self))[place]
+        known = self._fetched.get(place)
+        if known is None or not known.exists():
+            known = self._fetched[place] = _fetch_part(self._parts[place], self._cache)
+        return known
+
+    def once(self) -> Iterator[Path]:
+        """Yield each file and delete it from the cache when the next one is asked for."""
+        for path in self:
+            try:
+                yield path
+            finally:
+                path.unlink(missing_ok=True)
+
+
 @dataclass(frozen=True)
 class Input:
-    """One source of a run, on local disk and verified."""
+    """One source of a run. Its files come one after another, as they are read."""
 
     digest: str
     label: str
     names: tuple[str, ...]  # the columns that were asked for; none: all
-    files: tuple[Path, ...]  # Parquet, in order
+    files: Files
     columns: tuple[Column, ...]
+    filters: tuple[Mapping[str, Any], ...] = ()  # the request's, which the runner applies in any case
 
     def read(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the rows of every file, in order, with ``columns`` (default: what the request asked for)."""
+        return self.to_pandas(columns)
+
+    def to_pandas(
+        self, columns: Sequence[str] | None = None, filters: Sequence[Mapping[str, Any]] = ()
+    ) -> pd.DataFrame:
+        """Return the rows that pass ``filters`` as a DataFrame."""
+        return to_frame(self.to_table(columns, filters))
+
+    def to_table(self, columns: Sequence[str] | None = None, filters: Sequence[Mapping[str, Any]] = ()) -> pa.Table:
+        """Return the rows that pass ``filters`` as a table."""
+        if filters:
+            return pa.concat_tables(
+                (pa.Table.from_batches([b]) for b in self.batches(columns, filters=filters)), promote_options="default"
+            )
         wanted = list(columns or self.names) or None
         tables = [pq.read_table(f, columns=wanted, use_threads=False) for f in self.files]
-        return to_frame(pa.concat_tables(tables, promote_options="default"))
+        return pa.concat_tables(tables, promote_options="default")
+
+    def batches(
+        self,
+        columns: Sequence[str] | None = None,
+        batch_size: int = 65536,
+        filters: Sequence[Mapping[str, Any]] | None = None,
+        keep: bool = True,
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in pieces of at most ``batch_size``, however large the source is.
+
+        Rows that do not pass ``filters`` are left out (None: those of the request that are on columns of this source).
+        At least one batch comes, without rows if need be. ``keep=False`` deletes each file once it is read.
+        """
+        wanted = list(columns or self.names) or [c.name for c in self.columns]
+        own = {c.name for c in self.columns}
+        docs = [f for f in self.filters if f.get("feature_name") in own] if filters is None else list(filters)
+        nothing = True
+        for path in self.files if keep else self.files.once():
+            with pq.ParquetFile(path) as file:
+                for batch in scan(file, wanted, docs, batch_size):
+                    nothing = False
+                    yield batch
+                schema = pa.schema([file.schema_arrow.field(name) for name in wanted])
+        if nothing:
+            yield pa.RecordBatch.from_pylist([], schema=schema)
 
 
-def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Return a table as a DataFrame: decimals and nullable booleans as numbers, so that null is NaN."""
-    for i, column in enumerate(table.schema):
-        decimal = pa.types.is_decimal(column.type)
-        holes = pa.types.is_boolean(column.type) and table.column(i).null_count > 0
-        if decimal or holes:
-            number = table.column(i).cast(pa.uint8()) if holes else table.column(i)
-            table = table.set_column(i, column.name, number.cast(pa.float64()))
-    return table.to_pandas(use_threads=False)
-
-
-def fetch(source: Source, cache: Path) -> Input:
-    """Bring the parts of a source to ``cache`` and describe them. DatasetError for bytes that are not what they say."""
-    files = tuple(_fetch_part(part, cache) for part in source.parts)
-    if not files:
+def fetch(source: Source, cache: Path, filters: Sequence[Mapping[str, Any]] = ()) -> Input:
+    """Bring the first part of a source to ``cache`` and describe all of them. DatasetError for bytes that are not what
+    they say. The other parts come when they are read."""
+    files = Files(source.parts, cache)
+    if not len(files):
         raise DatasetError("the dataset has no parts: nothing to train on")
     declared = {c["name"]: c for c in source.columns}
     columns = []
@@ -72,7 +142,7 @@ def fetch(source: Source, cache: Path) -> Input:
     missing = sorted(set(source.names) - {c.name for c in columns})
     if missing:
         raise DatasetError(f"data.features names columns that the dataset lacks: {', '.join(missing)}")
-    return Input(source.digest, source.label, source.names, files, tuple(columns))
+    return Input(source.digest, source.label, source.names, files, tuple(columns), tuple(filters))
 
 
 def _fetch_part(part: Part, cache: Path) -> Path:

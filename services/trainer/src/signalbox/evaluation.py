@@ -16,7 +16,7 @@ from .signature import Field
 
 def scores_tsv(scores: Floats, outputs: tuple[Field, ...]) -> bytes:
     """Return scores.tsv: the row number and the score, or one column an output where there are several."""
-    table = scores.reshape(len(scores), len(outputs))
+    table = np.asarray(scores, dtype=np.float64).reshape(len(scores), len(outputs))
     names = ["score"] if len(outputs) == 1 else [f.name for f in outputs]
     out = io.StringIO()
     out.write("\t".join(["row", *names]) + "\n")
@@ -37,7 +37,7 @@ def labels_tsv(labels: pd.Series) -> bytes:
 
 
 def others(holdout: pd.DataFrame, inputs: tuple[Field, ...], label: str | None) -> tuple[Field, ...]:
-    """Return the columns beside inputs and label that JSON can hold: a champion may need them, a slice or a baseline."""
+    """Return the columns beside inputs and label that JSON can hold: for a champion, a slice or a baseline."""
     known = {f.name for f in inputs} | {label}
     types = {name: _type_of(column) for name, column in holdout.items() if name not in known}
     return tuple(Field(str(name), kind, True) for name, kind in types.items() if kind)
@@ -68,6 +68,9 @@ def binary_metrics(labels: pd.Series, scores: Floats) -> dict[str, float]:
         truth = labels.to_numpy(dtype=np.float64)
     except (TypeError, ValueError):
         return {}
+    scores = np.asarray(scores, dtype=np.float64)
+    if scores.ndim == 2 and scores.shape[1] == 1:
+        scores = scores[:, 0]
     if scores.ndim != 1 or set(np.unique(truth)) != {0.0, 1.0} or not np.isfinite(scores).all():
         return {}
     positive = truth == 1

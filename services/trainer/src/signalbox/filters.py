@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from . import times
-from .dataset import DatasetError
+from .errors import DatasetError
 
 # Members of the typed union feature_value. Singular ones hold one value, plural ones a list.
 _SINGLE = ("string_val", "float_val", "int_val", "bool_val", "date_val")
@@ -24,39 +26,76 @@ _COMPARE: dict[str, Callable[[pd.Series, Any], pd.Series]] = {
 }
 
 
-def apply(frame: pd.DataFrame, filters: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Predicate:
+    """One filter, checked as far as it can be without the data."""
+
+    place: int  # in data.filters
+    name: str  # of the column
+    kind: str
+    member: str = ""  # of feature_value; none for IsNull and NotNull
+    value: Any = None  # a pandas.Timestamp for date_val
+
+
+def apply(frame: pd.DataFrame, docs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return the rows that pass every filter. As in SQL, null passes only IsNull. DatasetError for a bad filter."""
     keep = pd.Series(True, index=frame.index)
-    for i, doc in enumerate(filters):
-        try:
-            keep &= _mask(frame, doc)
-        except (KeyError, TypeError, ValueError) as err:
-            raise DatasetError(f"data.filters[{i}] on {doc.get('feature_name')!r}: {err}") from err
+    for predicate in parse(docs):
+        with blaming(predicate):
+            keep &= mask(frame, predicate)
     return frame[keep].reset_index(drop=True)
 
 
-def _mask(frame: pd.DataFrame, doc: Mapping[str, Any]) -> pd.Series:
-    name, predicate = doc["feature_name"], doc["predicate"]
-    if name not in frame.columns:
+def parse(docs: Sequence[Mapping[str, Any]]) -> list[Predicate]:
+    """Read the filters of a request. DatasetError for a bad one."""
+    found = []
+    for i, doc in enumerate(docs):
+        with blaming(Predicate(i, doc.get("feature_name") or "", "")):
+            found.append(_predicate(i, doc))
+    return found
+
+
+@contextmanager
+def blaming(predicate: Predicate) -> Iterator[None]:
+    """Turn what goes wrong with a filter into a DatasetError that names it."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as err:
+        raise DatasetError(f"data.filters[{predicate.place}] on {predicate.name!r}: {err}") from err
+
+
+def mask(frame: pd.DataFrame, predicate: Predicate) -> pd.Series:
+    """Return which rows pass a predicate."""
+    if predicate.name not in frame.columns:
         raise ValueError("no such column")
-    column = frame[name]
-    if predicate == "IsNull":
+    column = frame[predicate.name]
+    if predicate.kind == "IsNull":
         return column.isna()
-    if predicate == "NotNull":
+    if predicate.kind == "NotNull":
         return column.notna()
-    kind, value = _value(doc.get("feature_value") or {})
-    if kind == "date_val":
-        column, value = times.column(column), times.instant(value)
-    if predicate in ("IsIn", "NotIn"):
-        if kind not in _PLURAL:
-            raise ValueError(f"{predicate} wants a list: one of {', '.join(_PLURAL)}")
-        among = column.isin(value)
-        return among if predicate == "IsIn" else ~among & column.notna()
-    if predicate not in _COMPARE:
-        raise ValueError(f"unknown predicate {predicate!r}")
-    if kind in _PLURAL:
-        raise ValueError(f"{predicate} wants one value: one of {', '.join(_SINGLE)}")
-    return _COMPARE[predicate](column, value) & column.notna()
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)  # categories have no order, their texts have
+    if predicate.member == "date_val":
+        column = times.column(column)
+    if predicate.kind in ("IsIn", "NotIn"):
+        among = column.isin(predicate.value)
+        return among if predicate.kind == "IsIn" else ~among & column.notna()
+    return _COMPARE[predicate.kind](column, predicate.value) & column.notna()
+
+
+def _predicate(place: int, doc: Mapping[str, Any]) -> Predicate:
+    name, kind = doc["feature_name"], doc["predicate"]
+    if kind in ("IsNull", "NotNull"):
+        return Predicate(place, name, kind)
+    member, value = _value(doc.get("feature_value") or {})
+    if kind in ("IsIn", "NotIn"):
+        if member not in _PLURAL:
+            raise ValueError(f"{kind} wants a list: one of {', '.join(_PLURAL)}")
+    elif kind not in _COMPARE:
+        raise ValueError(f"unknown predicate {kind!r}")
+    elif member in _PLURAL:
+        raise ValueError(f"{kind} wants one value: one of {', '.join(_SINGLE)}")
+    return Predicate(place, name, kind, member, times.instant(value) if member == "date_val" else value)
 
 
 def _value(union: Mapping[str, Any]) -> tuple[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,5 +109,6 @@ class Job:
             traceparent=doc.get("traceparent") or "",
             seed=int(doc.get("seed") or 0),
             threads=int(doc.get("threads") or 2),
-            cache_dir=base / (doc.get("cache_dir") or "cache"),
+            # Where the document lies on a volume that cannot be written, another folder stands in.
+            cache_dir=Path(os.environ.get("SIGNALBOX_SCRATCH") or base) / (doc.get("cache_dir") or "cache"),
         )

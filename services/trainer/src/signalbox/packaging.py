@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 
 from . import formats, golden, rows
 from .arrays import Floats
-from .formats import pickled
+from .formats import fresh, pickled
 from .package import MEDIA_CODE, MEDIA_DOC, MEDIA_WEIGHT, MEDIA_WEIGHT_CONFIG, Blob, Package
 from .signature import FILE, GOLDEN_FILE, RUNTIME_PYTHON, RUNTIME_TREES, Field, Signature, number
 from .workflow import Workflow
@@ -46,7 +46,7 @@ def build(
     """Package a model. ``sample`` is prepared rows to check it on; ``code`` and ``lock`` are the workflow's files and
     the environment, which only Python packages hold. PackagingError where the package computes something else."""
     model = workflow.make_serializable(model)
-    outputs = output_fields(workflow, model, workflow.score(model, workflow.preprocess(sample)))
+    outputs = output_fields(workflow, model, _outputs(workflow.score(model, workflow.preprocess(sample))))
     try:
         native = _native(workflow, model, fields, sample)
     except formats.NotNative as why:
@@ -59,27 +59,14 @@ def build(
 
 def output_fields(workflow: Workflow, model: Any, scores: Floats) -> tuple[Field, ...]:
     """Name the outputs of a model. PackagingError where output_names does not fit what score returns."""
+    if scores.ndim not in (1, 2):
+        raise PackagingError(f"score returned an array of {scores.ndim} dimensions: want a row of outputs for each row")
     width = 1 if scores.ndim == 1 else scores.shape[1]
     if workflow.output_names is not None:
         if len(workflow.output_names) != width:
             raise PackagingError(f"output_names has {len(workflow.output_names)} names for {width} outputs")
         return tuple(number(n) for n in workflow.output_names)
-    if width == 1:
-        return (number("probability" if _is_classifier(model) else "prediction"),)
-    classes = getattr(model, "classes_", range(width))
-    return tuple(number(f"probability_{c}") for c in classes)
-
-
-def _is_classifier(model: Any) -> bool:
-    if hasattr(model, "predict_proba"):
-        return True
-    if hasattr(model, "model_to_string"):  # a LightGBM Booster says it in its text only
-        header = model.model_to_string(num_iteration=1).partition("feature_names=")[0]
-        return "objective=binary" in header or "objective=cross_entropy" in header
-    if hasattr(model, "save_config"):  # an XGBoost Booster
-        objective = json.loads(model.save_config())["learner"]["objective"]["name"]
-        return str(objective) == "binary:logistic"
-    return False
+    return tuple(number(n) for n in formats.of(model).outputs(model, width))
 
 
 def _native(workflow: Workflow, model: Any, fields: tuple[Field, ...], sample: pd.DataFrame) -> formats.Native:
@@ -87,7 +74,7 @@ def _native(workflow: Workflow, model: Any, fields: tuple[Field, ...], sample: p
     if kind.score is not Workflow.score or kind.preprocess is not Workflow.preprocess:
         raise formats.NotNative("the workflow has its own score or preprocess")
     native = formats.trees(model, fields)
-    wanted = workflow.score(model, sample)
+    wanted = _outputs(workflow.score(model, sample))
     found = native.predict(rows.to_matrix(sample, native.inputs)[0])
     difference = _difference(wanted, found)
     if difference > native.tolerance:
@@ -106,27 +93,53 @@ def _python(
     code: Mapping[str, bytes],
     lock: str,
 ) -> Built:
-    data = pickled.dump(workflow, model)
-    loaded_workflow, loaded_model = pickled.load(data)
-
-    def predict(frame: pd.DataFrame) -> Floats:
-        features = frame[[f.name for f in fields]]
-        return np.asarray(loaded_workflow.score(loaded_model, loaded_workflow.preprocess(features)), dtype=np.float64)
-
-    difference = _difference(workflow.score(model, workflow.preprocess(sample)), predict(sample))
-    if difference > pickled.TOLERANCE:
-        raise PackagingError(f"the model predicts differently by {difference:g} once it is loaded again")
+    data = _dump(workflow, model)
     signature = Signature(RUNTIME_PYTHON, pickled.FORMAT, pickled.FILE, fields, outputs, pickled.TOLERANCE)
     files = {pickled.FILE: Blob(MEDIA_WEIGHT, data), pickled.REQUIREMENTS_FILE: Blob(MEDIA_CODE, lock.encode())}
     for path, source in code.items():
         files[f"{pickled.CODE_DIR}/{path}"] = Blob(MEDIA_CODE, source)
-    return _finish(signature, files, sample, predict)
+    wanted = _outputs(workflow.score(model, workflow.preprocess(sample[[f.name for f in fields]])))
+    stored = {FILE: signature.encode(), **{path: blob.data for path, blob in files.items()}}
+    try:
+        with fresh.load(stored) as loaded:
+            difference = _difference(wanted.reshape(len(sample), -1), loaded.predict(*rows.to_matrix(sample, fields)))
+            if difference > pickled.TOLERANCE:
+                raise PackagingError(f"the model predicts differently by {difference:g} once it is loaded again")
+            return _finish(signature, files, sample, lambda frame: loaded.predict(*rows.to_matrix(frame, fields)))
+    except fresh.FreshError as err:
+        raise PackagingError(
+            f"the package does not work in a process of its own, where rows may also be null or of unknown "
+            f"categories as far as the signature allows: {err}"
+        ) from err
+
+
+def _dump(workflow: Workflow, model: Any) -> bytes:
+    try:
+        return pickled.dump(workflow, model)
+    except (pickle.PicklingError, AttributeError, TypeError) as err:
+        raise PackagingError(
+            f"{type(model).__qualname__} cannot be packaged: {err}. Define classes and functions at the top of the "
+            f"workflow's modules, or return what can be packaged from make_serializable"
+        ) from err
 
 
 def _finish(signature: Signature, files: dict[str, Blob], sample: pd.DataFrame, predict: Predict) -> Built:
     files[FILE] = Blob(MEDIA_WEIGHT_CONFIG, signature.encode())
-    files[GOLDEN_FILE] = Blob(MEDIA_DOC, golden.encode(signature, sample, predict))
+    files[GOLDEN_FILE] = Blob(MEDIA_DOC, golden.encode(signature, sample, lambda frame: _outputs(predict(frame))))
     return Built(Package(signature.format, files), signature)
+
+
+def _outputs(scores: Any) -> Floats:
+    """Return what score returned as an array. PackagingError for outputs that are no finite numbers."""
+    try:
+        array = np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError) as err:
+        raise PackagingError(f"score returned no numbers: {err}") from err
+    if not np.isfinite(array).all():
+        raise PackagingError(
+            "score returned NaN or infinity: what a model answers must be a finite number, for rows with nulls too"
+        )
+    return array
 
 
 def _difference(wanted: Floats, found: Floats) -> float:

@@ -1,39 +1,47 @@
 """The job runner: ``python -m signalbox.runner job.json`` executes one attempt of a run.
 
 Steps: fetch, preprocess, train, serialize, score, publish. Each is reported with its time and figures. The run ends by
-a report of its own: complete with a package, or failed with an exception. Exit status 0 means complete. A signal ends
-the process at once and without a report; whoever sent it knows why.
+a report of its own: complete with a package, or failed with an exception. Exit status 0 means complete, 3 that the
+attempt is not ours: another process executes it, or the run has moved on. A signal ends the process at once and without
+a report; whoever sent it knows why.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import resource
 import sys
-import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from . import environment, evaluation, failure, log
+from . import environment, evaluation, failure, log, streams
 from .client import Client, Fenced
 from .dataset import DatasetError, Input, fetch, merge_columns
 from .filters import apply
+from .gpu import Devices
 from .job import Job, JobError
 from .packaging import Built, build
+from .profile import INTERVAL, PREFIX, Profile
 from .rows import prepare
 from .sampling import split
 from .signature import Field, learn_inputs
+from .transport import StatusError, TransportError
 from .workflow import Workflow
 from .workflow_code import WorkflowCode
 
 _log = logging.getLogger("signalbox.runner")
 
+FENCED = 3
+SERIES_LAST = 10.0  # seconds for the rest of the series
 SAMPLE = 1024  # rows on which a package is checked against the workflow
 
 
@@ -51,17 +59,19 @@ class Data:
 class Run:
     """One attempt: the steps in order, and what is known so far should one of them fail."""
 
-    def __init__(self, job: Job, client: Client) -> None:
-        self.job, self.client = job, client
+    def __init__(self, job: Job, client: Client, series: streams.Sender | None = None) -> None:
+        self.job, self.client, self.series = job, client, series
         self.step_name = "start"
         self.steps: dict[str, dict[str, Any]] = {}
         self.lock = environment.lock()
+        self.devices = Devices(INTERVAL)
 
     def execute(self) -> str:
         """Run every step and return the id of the published package."""
         environment.seed_everything(self.job.seed)
         code = WorkflowCode.load(self.job.workflow_dir, self.job.entrypoint)
         workflow = bind(code.create(), self.job)
+        workflow.on_metric = self.record_metric
         inputs, frame = self.fetch(workflow)
         data = self.preprocess(workflow, inputs, frame)
         with self.step("train"):
@@ -75,6 +85,7 @@ class Run:
         with self.step("publish"):
             self.client.publish(built.package, self.job.model)
         keys = self.client.upload_artifacts({**artifacts, **self.records(workflow)})
+        self.end_series()
         self.client.complete(built.package.id, keys)
         _log.info("run complete: package %s", built.package.id)
         return built.package.id
@@ -82,7 +93,8 @@ class Run:
     def fetch(self, workflow: Workflow) -> tuple[list[Input], pd.DataFrame]:
         """Bring the inputs here and read them."""
         with self.step("fetch") as figures:
-            inputs = [fetch(source, self.job.cache_dir) for source in self.job.inputs]
+            filters = (self.job.request.get("data") or {}).get("filters") or []
+            inputs = [fetch(source, self.job.cache_dir, filters) for source in self.job.inputs]
             if not inputs:
                 raise DatasetError("the job has no inputs")
             frame = workflow.fetch_data(inputs)
@@ -99,12 +111,15 @@ class Run:
             )
             training, holdout = prepare(training, fields), prepare(stored, fields)
             sample = (holdout if len(holdout) else training).iloc[:SAMPLE]
-            return Data(fields, workflow.preprocess(training), workflow.preprocess(holdout), stored, sample)
+            training = workflow.preprocess(training)
+            holdout = workflow.preprocess(holdout) if len(holdout) else training.iloc[:0]  # few transformers take no rows
+            return Data(fields, training, holdout, stored, sample)
 
     def score(self, workflow: Workflow, model: Any, data: Data, built: Built) -> dict[str, bytes]:
         """Score the holdout and return the files for evaluation."""
         with self.step("score") as figures:
-            scores = workflow.score(model, data.holdout)
+            width = len(built.signature.outputs)
+            scores = workflow.score(model, data.holdout) if len(data.holdout) else np.empty((0, width))
             files = dict(workflow.write_evaluation_data(scores, data.stored))
             files["scores.tsv"] = evaluation.scores_tsv(scores, built.signature.outputs)
             others = evaluation.others(data.stored, built.signature.inputs, workflow.classifier_label)
@@ -138,11 +153,12 @@ class Run:
     def records(self, workflow: Workflow | None = None) -> dict[str, bytes]:
         """Return the files that describe the attempt itself."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        peaks = [step["metrics"][PREFIX + "peak_memory_bytes"] for step in self.steps.values()]
+        peaks.append(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
         document = {
             "steps": self.steps,
             "metrics": workflow.metrics if workflow else {},
-            "process": {"peak_memory_bytes": peak, "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3)},
+            "process": {"peak_memory_bytes": max(peaks), "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3)},
         }
         return {
             "metrics.json": json.dumps(document, sort_keys=True, indent=1).encode() + b"\n",
@@ -151,18 +167,36 @@ class Run:
 
     @contextmanager
     def step(self, name: str) -> Iterator[dict[str, float]]:
-        """Time a step and report it; figures put into the yielded dict are reported with it."""
+        """Measure a step and report it; figures put into the yielded dict are reported with it."""
         self.step_name = name
         _log.info("step %s", name)
         self.client.progress(name)
         figures: dict[str, float] = {}
-        began = time.perf_counter()
-        yield figures
-        seconds = time.perf_counter() - began
-        self.steps[name] = {"seconds": round(seconds, 6), "metrics": figures}
-        shown = " ".join(f"{k}={v:g}" for k, v in figures.items())
+        profile = Profile(self.devices)
+        try:
+            with profile:
+                yield figures
+        finally:  # a step that fails is kept too: what it took may be why
+            shown = " ".join(f"{k}={v:g}" for k, v in figures.items())
+            figures.update(profile.figures())
+            seconds = figures[PREFIX + "wall_seconds"]
+            self.steps[name] = {"seconds": seconds, "metrics": figures}
         _log.info("step %s took %.3f s %s", name, seconds, shown)
         self.client.progress(name, seconds, figures)
+
+    def record_metric(self, name: str, value: float, step: int | None) -> None:
+        """Add a figure of the workflow to the series that can be watched."""
+        if self.series is not None:
+            self.series.write(streams.point(name, value, step))
+
+    def end_series(self) -> None:
+        """Send the rest of the series; what is missing of it is no reason to lose a model."""
+        if self.series is None:
+            return
+        left = self.series.close(SERIES_LAST)
+        if left or self.series.dropped or self.series.refused:
+            lost = left + self.series.dropped
+            _log.warning("series of metrics: %d bytes were not delivered %s", lost, self.series.refused)
 
     def report_failure(self, err: BaseException) -> None:
         """Tell the control plane why the attempt failed; what describes it is kept if it can be."""
@@ -171,6 +205,7 @@ class Run:
         except Exception as second:
             _log.warning("could not keep the attempt's records: %s", second)
             keys = {}
+        self.end_series()
         self.client.fail(failure.describe(err, self.step_name, self.job.workflow_dir), keys)
 
 
@@ -198,19 +233,37 @@ def main(argv: list[str]) -> int:
         _log.error("%s", err)
         return 1
     _log.info("run %s attempt %d of model %s", job.run_id, job.attempt, job.model)
-    run = Run(job, Client(job.api, job.token, job.run_id, job.attempt, job.traceparent))
+    executor = os.environ.get("SIGNALBOX_EXECUTOR") or str(uuid.uuid4())
+    client = Client(job.api, job.token, job.run_id, job.attempt, job.traceparent, executor)
+    try:
+        client.start()
+        return attempt(Run(job, client, client.series()))
+    except Fenced as err:
+        _log.error("this attempt no longer counts: %s", err)
+        return FENCED
+    except (TransportError, StatusError) as err:
+        _log.error("could not claim the attempt: %s", err)
+        return 1
+
+
+def attempt(run: Run) -> int:
+    """Execute a run, report its failure if it fails, and return the exit status."""
     try:
         run.execute()
         return 0
-    except Fenced as err:
-        _log.error("this attempt no longer counts: %s", err)
+    except Fenced:
+        raise
     except Exception as err:
         _log.exception("step %s failed", run.step_name)
         try:
             run.report_failure(err)
+        except Fenced:
+            raise
         except Exception as second:
             _log.error("could not report the failure: %s", second)
-    return 1
+        return 1
+    finally:
+        run.devices.close()
 
 
 if __name__ == "__main__":

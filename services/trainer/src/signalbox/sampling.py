@@ -11,7 +11,7 @@ import pandas as pd
 
 from . import times
 from .arrays import Mask
-from .dataset import DatasetError
+from .errors import DatasetError
 
 Split = tuple[pd.DataFrame, pd.DataFrame]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
+import random
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -11,9 +13,10 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 
 ATTEMPTS = 6
+PATIENT = 60  # attempts of what must get through: five minutes without anybody there
 TIMEOUT = 60.0  # seconds for one connect, read or write
 _CHUNK = 1 << 18
-_RETRY = frozenset({408, 429, 500, 502, 503, 504})
+RETRY = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class TransportError(Exception):
@@ -46,37 +49,51 @@ def request(
     body: bytes | Callable[[], BinaryIO] = b"",
     read: Reader = http.client.HTTPResponse.read,
     pause: Callable[[float], None] = time.sleep,
+    attempts: int = 0,
+    timeout: float = TIMEOUT,
 ) -> Answer:
     """Send a request until it is answered with anything but "not now"; every status comes back as an Answer.
 
     A body that is a function is opened anew for each attempt and must give Content-Length among the headers. ``read``
-    consumes the body of a 2xx answer. TransportError after ATTEMPTS.
+    consumes the body of a 2xx answer. TransportError after that many attempts (0: ATTEMPTS).
     """
     failure = ""
-    for attempt in range(ATTEMPTS):
+    attempts = attempts or ATTEMPTS
+    for attempt in range(attempts):
         if attempt:
-            pause(min(0.2 * 2**attempt, 5.0))
+            pause(backoff(attempt))
         try:
-            answer = _once(method, url, header, body, read)
+            answer = once(method, url, header, body, read, timeout)
         except (OSError, http.client.HTTPException) as err:
             failure = f"{type(err).__name__}: {err}"
             continue
-        if answer.status not in _RETRY:
+        if answer.status not in RETRY:
             return answer
         failure = f"HTTP {answer.status}: {answer.body[:200].decode('utf-8', 'replace')}"
-    raise TransportError(f"{method} {_shown(url)}: {failure} ({ATTEMPTS} attempts)")
+    raise TransportError(f"{method} {_shown(url)}: {failure} ({attempts} attempts)")
 
 
-def _once(
-    method: str, url: str, header: Mapping[str, str], body: bytes | Callable[[], BinaryIO], read: Reader
+def backoff(attempt: int) -> float:
+    """Return the seconds to wait before a repetition (from 1); random, so that many jobs do not come back at once."""
+    return min(0.2 * 2.0 ** min(attempt, 10), 5.0) * random.uniform(0.5, 1.0)
+
+
+def once(
+    method: str,
+    url: str,
+    header: Mapping[str, str],
+    body: bytes | Callable[[], BinaryIO] = b"",
+    read: Reader = http.client.HTTPResponse.read,
+    timeout: float = TIMEOUT,
 ) -> Answer:
+    """Send a request one time. OSError or http.client.HTTPException where it is not answered."""
     parts = urlsplit(url)
     if parts.scheme == "https":
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            parts.netloc, timeout=TIMEOUT, context=ssl.create_default_context()
+            parts.netloc, timeout=timeout, context=_tls()
         )
     else:
-        connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT)
+        connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
     try:
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         connection.putrequest(
@@ -99,6 +116,12 @@ def _once(
         return Answer(response.status, consume(response))
     finally:
         connection.close()
+
+
+@functools.lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """Read the machine's certificates once: it takes longer than a request."""
+    return ssl.create_default_context()
 
 
 def _shown(url: str) -> str:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+import operator
+import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from . import dataset
+from . import dataset, formats
 from .arrays import Floats
 
 if TYPE_CHECKING:
     from .dataset import Input
 
 # Members that live only while a job runs; a serialized workflow comes without them.
-_JOB_ONLY = ("request", "metrics", "log")
+_JOB_ONLY = ("request", "metrics", "on_metric", "log")
+
+_METRIC = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
 class Workflow:
@@ -43,6 +46,8 @@ class Workflow:
         #: The training request as it came, unknown members included; empty when serving.
         self.request: dict[str, Any] = {}
         self.metrics: dict[str, float] = {}
+        #: Where the runner wants to hear of each figure as it is logged.
+        self.on_metric: Callable[[str, float, int | None], None] | None = None
         self.log = logging.getLogger("signalbox.workflow")
 
     def train(self, training_dataframe: pd.DataFrame, holdout_dataframe: pd.DataFrame) -> Any:
@@ -53,7 +58,7 @@ class Workflow:
         raise NotImplementedError(f"{type(self).__name__} must define train(training_dataframe, holdout_dataframe)")
 
     def fetch_data(self, inputs: Sequence[Input]) -> pd.DataFrame:
-        """Return all rows. Inputs are verified local files; override it to read them piece by piece."""
+        """Return all rows. Override it to keep less of them: ``Input.batches`` reads data larger than memory."""
         return dataset.join([source.read() for source in inputs])
 
     def preprocess(self, dataframe: pd.DataFrame) -> pd.DataFrame:
@@ -65,12 +70,8 @@ class Workflow:
 
     def score(self, model: Any, dataframe: pd.DataFrame) -> Floats:
         """Return one output a row, or a matrix with one row of outputs each. Default: the probability of the positive
-        class for binary classifiers, of each class for others, else the prediction."""
-        features = dataframe[self.classifier_features]
-        if hasattr(model, "predict_proba"):
-            probabilities = np.asarray(model.predict_proba(features), dtype=np.float64)
-            return probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
-        return np.asarray(model.predict(features), dtype=np.float64)
+        class for binary classifiers, of each class for others, else the prediction, as the model's framework has it."""
+        return formats.of(model).predict(model, dataframe[self.classifier_features])
 
     def write_evaluation_data(self, scores: Floats, holdout_dataframe: pd.DataFrame) -> dict[str, bytes]:
         """Return further files to keep with the run, by name. scores.tsv, labels.tsv and holdout.jsonl are written
@@ -81,11 +82,22 @@ class Workflow:
         """Return what is to be packaged in the model's place, for models that hold what cannot be pickled."""
         return model
 
-    def log_metric(self, name: str, value: float) -> None:
-        """Record a figure of this run. ValueError for one that is not finite."""
+    def log_metric(self, name: str, value: float, step: int | None = None) -> None:
+        """Record a figure of this run; the last value of a name is its result.
+
+        Each value can be watched while the job runs, with ``step`` (an epoch, an iteration) as its position. Calling
+        this never waits. ValueError for a value that is not finite, a name of other characters than letters, digits,
+        dots, dashes and underscores, and a negative step.
+        """
+        if not _METRIC.fullmatch(name):
+            raise ValueError(f"metric {name[:100]!r}: want 1 to 100 letters, digits, dots, dashes, underscores")
         if not math.isfinite(value):
             raise ValueError(f"metric {name} is {value}: want a finite number")
+        if step is not None and (step := operator.index(step)) < 0:
+            raise ValueError(f"metric {name} at step {step}: want a step of 0 or more")
         self.metrics[name] = float(value)
+        if self.on_metric is not None:
+            self.on_metric(name, float(value), step)
 
     @property
     def lightgbm_params(self) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """Every other model: a pickle of workflow and model with the workflow's sources. It is code, so only the isolated
-worker process of the Python runtime ever loads it."""
+worker process of the Python runtime ever loads it.
+
+Within the pickle, objects that pickle cannot keep, or not in the same bytes each time, stand in their framework's form.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ import io
 import pickle
 import sys
 from pathlib import Path
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
+
+from . import Framework, of_class
 
 FORMAT = "python-pickle"
 FILE = "model.pkl"
@@ -16,11 +22,31 @@ REQUIREMENTS_FILE = "requirements.lock"
 
 TOLERANCE = 1e-6
 
+_NAMED = (type, FunctionType, BuiltinFunctionType, MethodType, ModuleType)  # kept by name, never by content
+
+
+class _Pickler(pickle.Pickler):
+    """A pickler that asks the framework of each object first."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, protocol=5)
+        self._frameworks: dict[type, Framework] = {}
+
+    def reducer_override(self, value: Any) -> Any:
+        """Return how to keep a value; NotImplemented for pickle's own way."""
+        if isinstance(value, _NAMED):
+            return NotImplemented
+        kind = type(value)
+        if kind not in self._frameworks:
+            self._frameworks[kind] = of_class(kind)
+        reduce = self._frameworks[kind].reduce
+        return reduce(value) if reduce else NotImplemented
+
 
 def dump(workflow: Any, model: Any) -> bytes:
-    """Return the pickle of a workflow and its model."""
+    """Return the pickle of a workflow and its model. PicklingError, AttributeError or TypeError for what has none."""
     out = io.BytesIO()
-    pickle.Pickler(out, protocol=5).dump({"workflow": workflow, "model": model})
+    _Pickler(out).dump({"workflow": workflow, "model": model})
     return out.getvalue()
 
 

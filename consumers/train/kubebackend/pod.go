@@ -1,0 +1,137 @@
+package kubebackend
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/signalbox-ml/signalbox/consumers/train"
+)
+
+func oldestFirst(pods []corev1.Pod) []corev1.Pod {
+	slices.SortFunc(pods, func(a, b corev1.Pod) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	return pods
+}
+
+// ended reports that no container of the pod runs, or will.
+func ended(p corev1.Pod) bool {
+	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+}
+
+// slack is what a kubelet may take to report the end of a pod.
+const slack = 10 * time.Second
+
+// overdue reports that the pod should be gone, and nobody says that it is: its node does not answer.
+func overdue(p corev1.Pod, now time.Time) bool {
+	return p.DeletionTimestamp != nil && now.After(p.DeletionTimestamp.Add(slack))
+}
+
+// silentSince is when the node of a pod stopped answering: then the node controller takes the pod's readiness away, and
+// nothing else changes any more. Whether it also evicts the pod depends on how many other nodes are silent.
+func silentSince(p corev1.Pod) (time.Time, bool) {
+	var since time.Time
+	ready, containers := true, false
+	for _, c := range p.Status.Conditions {
+		switch c.Type {
+		case corev1.PodReady:
+			ready, since = c.Status == corev1.ConditionTrue, c.LastTransitionTime.Time
+		case corev1.ContainersReady:
+			containers = c.Status == corev1.ConditionTrue
+		}
+	}
+	return since, p.Status.Phase == corev1.PodRunning && !ready && containers
+}
+
+// runs reports that the job's container has started.
+func runs(p corev1.Pod) bool {
+	for _, c := range p.Status.ContainerStatuses {
+		if c.Name == containerName {
+			return c.State.Running != nil || c.State.Terminated != nil
+		}
+	}
+	return false
+}
+
+// disruption is why the cluster ended the pod, in words; "" where it did not.
+func disruption(p corev1.Pod) string {
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue {
+			return words(cmp.Or(p.Status.Reason, c.Reason), cmp.Or(p.Status.Message, c.Message))
+		}
+	}
+	switch p.Status.Reason { // the kubelet's and the node controller's
+	case "Evicted", "NodeLost", "NodeShutdown", "Terminated", "NodeAffinity", "Preempting", "Shutdown", "UnexpectedAdmissionError", "OutOfcpu", "OutOfmemory", "OutOfpods":
+		return words(p.Status.Reason, p.Status.Message)
+	}
+	return ""
+}
+
+// failure is why a pod failed. A pod that took more disk than its limit was evicted for it: another attempt would be too.
+func failure(p corev1.Pod) train.Status {
+	st := train.Status{Phase: train.PhaseFailed}
+	if t := terminated(p); t != nil {
+		st.ExitCode = int(t.ExitCode)
+		st.Reason, st.Cause = lastWords(t)
+	}
+	if why := disruption(p); why != "" && st.Cause != train.CauseOutOfMemory {
+		st.Reason, st.Cause = why, train.CauseDisrupted
+		if strings.Contains(why, "exceeds the total limit") || strings.Contains(why, "exceeds the limit") || strings.Contains(why, "exceeded its local ephemeral storage limit") {
+			st.Cause = ""
+		}
+	}
+	st.Reason = cmp.Or(st.Reason, words(p.Status.Reason, p.Status.Message), fmt.Sprintf("exit status %d", st.ExitCode))
+	return st
+}
+
+func terminated(p corev1.Pod) *corev1.ContainerStateTerminated {
+	for _, c := range p.Status.ContainerStatuses {
+		if c.Name == containerName {
+			return cmp.Or(c.State.Terminated, c.LastTerminationState.Terminated)
+		}
+	}
+	return nil
+}
+
+// lastWords reads what the launcher left, or else what the kubelet saw.
+func lastWords(t *corev1.ContainerStateTerminated) (string, train.Cause) {
+	var left struct {
+		Reason string `json:"reason"`
+		Limit  int64  `json:"limit_bytes"`
+		Peak   int64  `json:"peak_bytes"`
+	}
+	if json.Unmarshal([]byte(t.Message), &left) == nil && left.Reason != "" {
+		if left.Reason == string(train.CauseOutOfMemory) {
+			return fmt.Sprintf("%s: limit %d MiB, peak %d MiB", left.Reason, left.Limit>>20, left.Peak>>20), train.CauseOutOfMemory
+		}
+		return left.Reason, ""
+	}
+	if t.Reason == "OOMKilled" {
+		return "out of memory: the container reached its limit", train.CauseOutOfMemory
+	}
+	if t.Signal > 0 || t.ExitCode > 128 {
+		return fmt.Sprintf("killed by signal %d", max(t.Signal, t.ExitCode-128)), ""
+	}
+	return words(fmt.Sprintf("exit status %d", t.ExitCode), lastLine(t.Message)), ""
+}
+
+// lastLine is the end of a text that may be long.
+func lastLine(text string) string {
+	text = strings.TrimSpace(text)
+	text = text[strings.LastIndexByte(text, '\n')+1:]
+	return strings.ToValidUTF8(text[max(0, len(text)-300):], "")
+}
+
+// words joins a short reason and what explains it.
+func words(reason, message string) string {
+	if reason == "" || message == "" || strings.Contains(message, reason) {
+		return cmp.Or(message, reason)
+	}
+	return reason + ": " + message
+}

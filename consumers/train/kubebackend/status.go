@@ -1,0 +1,121 @@
+package kubebackend
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/signalbox-ml/signalbox/consumers/train"
+	"github.com/signalbox-ml/signalbox/registry"
+)
+
+// Status implements train.Backend. The caches may say that a job waits or runs; that it ended, or is not there, the API
+// server must say.
+func (b *Backend) Status(ctx context.Context, run registry.RunID, attempt int) (train.Status, error) {
+	n := name(run, attempt)
+	if job, pods, ok := b.cache.find(n); ok && job.DeletionTimestamp == nil && condition(job) == nil {
+		if st := b.alive(job, pods, time.Now()); st.Phase == train.PhaseRunning || st.Phase == train.PhasePending && len(pods) > 0 {
+			return st, nil
+		}
+	}
+	st, err := b.ask(ctx, n)
+	if err != nil {
+		return train.Status{}, fmt.Errorf("job %s/%d: %w", run, attempt, err)
+	}
+	return st, nil
+}
+
+func (b *Backend) ask(ctx context.Context, n string) (train.Status, error) {
+	job, err := b.cfg.Client.BatchV1().Jobs(b.cfg.Namespace).Get(ctx, n, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return train.Status{}, train.ErrNoJob
+	}
+	if err != nil {
+		return train.Status{}, err
+	}
+	pods, err := b.pods(ctx, n)
+	if err != nil {
+		return train.Status{}, err
+	}
+	if end := condition(job); end != nil {
+		return final(end, pods), nil
+	}
+	if job.DeletionTimestamp != nil {
+		return train.Status{Phase: train.PhaseFailed, Reason: "the Job was deleted", Cause: train.CauseDisrupted}, nil
+	}
+	st := b.alive(job, pods, time.Now())
+	if st.Phase == train.PhasePending && len(pods) == 0 && st.Reason == "" {
+		st.Reason, err = b.whyNoPod(ctx, job)
+	}
+	return st, err
+}
+
+// condition is how a job ended; nil while it has not.
+func condition(job *batchv1.Job) *batchv1.JobCondition {
+	return cmp.Or(conditionOf(job, batchv1.JobComplete), conditionOf(job, batchv1.JobFailed))
+}
+
+// conditionOf is a condition that holds, or nil.
+func conditionOf(job *batchv1.Job, typ batchv1.JobConditionType) *batchv1.JobCondition {
+	for i, c := range job.Status.Conditions {
+		if c.Type == typ && c.Status == corev1.ConditionTrue {
+			return &job.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+// final is the status of a job that ended.
+func final(end *batchv1.JobCondition, pods []corev1.Pod) train.Status {
+	if end.Type == batchv1.JobComplete {
+		return train.Status{Phase: train.PhaseSucceeded}
+	}
+	if end.Reason == batchv1.JobReasonDeadlineExceeded {
+		return train.Status{Phase: train.PhaseFailed, ExitCode: 137, Reason: "deadline exceeded", Cause: train.CauseDeadline}
+	}
+	for _, p := range pods {
+		if ended(p) && p.Status.Phase == corev1.PodFailed {
+			return failure(p)
+		}
+	}
+	// Deleted by hand, by a drain or with its node: nobody can say more.
+	return train.Status{Phase: train.PhaseFailed, ExitCode: 137, Cause: train.CauseDisrupted,
+		Reason: words("the pod is gone", end.Message)}
+}
+
+// alive is the status of a job that has not ended.
+func (b *Backend) alive(job *batchv1.Job, pods []corev1.Pod, now time.Time) train.Status {
+	pending := train.Status{Phase: train.PhasePending}
+	if job.Spec.Suspend != nil && *job.Spec.Suspend {
+		pending.Reason = "waits in a queue of the cluster"
+		if q := job.Labels[labelQueue]; q != "" {
+			pending.Reason = "waits in the queue " + q
+		}
+		return pending
+	}
+	for _, p := range pods {
+		switch {
+		case overdue(p, now):
+			if target := conditionOf(job, batchv1.JobFailureTarget); target != nil && target.Reason == batchv1.JobReasonDeadlineExceeded {
+				return final(target, pods)
+			}
+			return train.Status{Phase: train.PhaseFailed, ExitCode: 137, Cause: train.CauseDisrupted,
+				Reason: cmp.Or(disruption(p), "the pod should be gone and its node "+p.Spec.NodeName+" does not say so")}
+		case runs(p):
+			if since, silent := silentSince(p); silent && now.After(since.Add(b.cfg.NodeLoss)) {
+				return train.Status{Phase: train.PhaseFailed, ExitCode: 137, Cause: train.CauseDisrupted,
+					Reason: fmt.Sprintf("node %s has not answered for %s", p.Spec.NodeName, b.cfg.NodeLoss)}
+			}
+			return train.Status{Phase: train.PhaseRunning}
+		default:
+			pending.Reason = why(p)
+		}
+	}
+	return pending
+}
