@@ -97,4 +97,5 @@ type RunFilter struct {
 	Until     time.Time // created before
 	After     RunCursor // only the ones behind it
 	Limit     int       // 0: 100
+	Oldest    bool      // oldest first; After then has no meaning
 }

@@ -9,14 +9,23 @@ import (
 	"github.com/signalbox-ml/signalbox/registry"
 )
 
-// maxActive bounds how many runs one look goes over.
-const maxActive = 10_000
+// maxActive bounds the runs with a job that one look goes over, maxWaiting those without one. However many wait, a look
+// costs the same; among the oldest priority decides.
+const (
+	maxActive  = 10_000
+	maxWaiting = 1_000
+)
 
 // look brings every run one step further. Errors are logged: the next look tries again.
 func (m *Machine) look(ctx context.Context) {
 	active, err := m.cfg.Runs.Runs(ctx, registry.RunFilter{
-		States: []registry.RunState{registry.RunRequested, registry.RunQueued, registry.RunRunning}, Limit: maxActive,
+		States: []registry.RunState{registry.RunQueued, registry.RunRunning}, Limit: maxActive,
 	})
+	if err == nil {
+		var waiting []registry.Run
+		waiting, err = m.cfg.Runs.Runs(ctx, registry.RunFilter{States: []registry.RunState{registry.RunRequested}, Limit: maxWaiting, Oldest: true})
+		active = append(active, waiting...)
+	}
 	if err != nil {
 		m.cfg.Log.WarnContext(ctx, "runs not listed", "error", err)
 		return

@@ -152,6 +152,7 @@ func TestClassSlots(t *testing.T) {
 		w, _, _ := crowd(t)
 		gpu := func(q map[string]any) { q["compute_resource"] = map[string]any{"compute_resource": "GPU"} }
 		w.request("a", gpu)
+		sleep(t.Context(), time.Millisecond)
 		second := w.request("b", gpu)
 		w.request("c")
 		w.start(func(c *train.Config) {

@@ -141,6 +141,10 @@ func (c *Catalog) Run(ctx context.Context, id registry.RunID) (registry.Run, err
 
 // ListRuns implements registry.Runs.
 func (c *Catalog) ListRuns(ctx context.Context, f registry.RunFilter) ([]registry.Run, error) {
+	order := "DESC"
+	if f.Oldest {
+		order = "ASC"
+	}
 	rows, err := c.pool.Query(ctx, `
 		SELECT `+runColumns+` FROM run
 		WHERE ($1 = '' OR model = $1) AND (cardinality($2::text[]) = 0 OR state = ANY ($2))
@@ -149,7 +153,7 @@ func (c *Catalog) ListRuns(ctx context.Context, f registry.RunFilter) ([]registr
 			AND (cardinality($8::text[]) = 0 OR workflow_name = ANY ($8))
 			AND ($9::timestamptz IS NULL OR created >= $9) AND ($10::timestamptz IS NULL OR created < $10)
 			AND ($11::timestamptz IS NULL OR (created, id) < ($11, $12))
-		ORDER BY created DESC, id DESC LIMIT $13`,
+		ORDER BY created `+order+`, id `+order+` LIMIT $13`,
 		f.Model, states(f.States), digest(f.Dataset), digest(f.Package), f.Project, f.Owner, f.Trainer,
 		append([]string{}, f.Workflows...), instant(f.Since), instant(f.Until), instant(f.After.Created), [16]byte(f.After.ID),
 		cmp.Or(f.Limit, defaultLimit))

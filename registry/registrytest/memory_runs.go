@@ -87,7 +87,12 @@ func (m *Memory) ListRuns(_ context.Context, f registry.RunFilter) ([]registry.R
 			out = append(out, cloneRun(r, false))
 		}
 	}
-	return page(out, f.Limit, func(a, b registry.Run) int { return newer(a.Cursor(), b.Cursor()) }), nil
+	return page(out, f.Limit, func(a, b registry.Run) int {
+		if f.Oldest {
+			a, b = b, a
+		}
+		return newer(a.Cursor(), b.Cursor())
+	}), nil
 }
 
 // newer orders a before b in a list.

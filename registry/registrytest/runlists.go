@@ -52,6 +52,7 @@ func testRunsByRequest(t *testing.T, c registry.Catalog) {
 		{"since", registry.RunFilter{Since: at(2)}, []string{"3", "2"}},
 		{"until", registry.RunFilter{Until: at(2)}, []string{"1", "0"}},
 		{"between", registry.RunFilter{Since: at(1), Until: at(3), Project: "flights"}, []string{"1"}},
+		{"oldest first", registry.RunFilter{Oldest: true, Limit: 3}, []string{"0", "1", "2"}},
 		{"nothing between", registry.RunFilter{Since: at(3), Until: at(3)}, nil},
 	} {
 		want := []registry.RunID{}
