@@ -33,6 +33,7 @@ type sight struct {
 	faults  []string // in words; each of them keeps the candidate
 }
 
+// candidate is nil where nobody declared the model.
 func (v *Evaluator) candidate(ctx context.Context, data events.PackagePublished) (*candidate, error) {
 	id, err := registry.ParseRunID(data.RunID)
 	if err != nil {
@@ -46,8 +47,11 @@ func (v *Evaluator) candidate(ctx context.Context, data events.PackagePublished)
 		return nil, absent("unknown_run", err)
 	}
 	stored, err := v.cfg.Catalog.Spec(ctx, spec.KindModel, string(c.run.Model))
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, nil //nolint:nilnil // whoever asked for the run decides: there is no policy to judge it by
+	}
 	if err != nil {
-		return nil, absent("unknown_model", err)
+		return nil, fmt.Errorf("model %s: %w", c.run.Model, err)
 	}
 	var model spec.Model
 	if err := json.Unmarshal(stored.Body, &model); err != nil {

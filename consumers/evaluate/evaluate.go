@@ -89,7 +89,7 @@ func (v *Evaluator) Handle(ctx context.Context, ev events.Event) error {
 		return nil // pushed by hand: there is no holdout to judge it by
 	}
 	c, err := v.candidate(ctx, data)
-	if err != nil {
+	if err != nil || c == nil {
 		return err
 	}
 	for range maxRaces {

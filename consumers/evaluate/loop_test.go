@@ -94,6 +94,11 @@ func newBench(t *testing.T) bench {
 // train ends a run whose package computes scores, and returns the event that announces it. Rows 2 and 3 are true.
 func (b bench) train(t *testing.T, name string, scores []float64) events.Event {
 	t.Helper()
+	return b.trainModel(t, "delay", name, scores)
+}
+
+func (b bench) trainModel(t *testing.T, model registry.ModelName, name string, scores []float64) events.Event {
+	t.Helper()
 	ctx := t.Context()
 	check := func(err error) {
 		t.Helper()
@@ -102,7 +107,7 @@ func (b bench) train(t *testing.T, name string, scores []float64) events.Event {
 		}
 	}
 	run, _, err := b.RequestRun(ctx, registry.RunRequest{Nonce: name, Request: json.RawMessage(
-		`{"model_name":"delay","train":{"workflow_name":"delay","classifier_features":["a"],"label":"y"}}`)})
+		`{"model_name":"` + string(model) + `","train":{"workflow_name":"delay","classifier_features":["a"],"label":"y"}}`)})
 	check(err)
 	_, err = b.QueueRun(ctx, run.ID, "CPU")
 	check(err)
@@ -121,7 +126,7 @@ func (b bench) train(t *testing.T, name string, scores []float64) events.Event {
 	check(err)
 	m, err := p.Encode()
 	check(err)
-	_, _, err = b.PublishPackage(ctx, cas.Sum(m), m, "delay", run.ID)
+	_, _, err = b.PublishPackage(ctx, cas.Sum(m), m, model, run.ID)
 	check(err)
 	b.engine.scores[cas.Sum(m)] = scores
 
@@ -258,6 +263,16 @@ func TestIncomparableIsNotBetter(t *testing.T) {
 	b.stands(t, 1, first)
 	if all := b.decisions(t, other); len(all) != 1 || !strings.HasPrefix(all[0], "keep: the champion cannot be scored") {
 		t.Errorf("evaluations = %q", all)
+	}
+}
+
+// A model that nobody declared has no policy: whoever asked for the run decides what becomes of the package.
+func TestUndeclaredModelIsNotJudged(t *testing.T) {
+	b := newBench(t)
+	ev := b.trainModel(t, "by-hand", "first", []float64{0.1, 0.2, 0.8, 0.9})
+	b.handle(t, ev)
+	if got := b.decisions(t, ev); len(got) != 0 {
+		t.Errorf("decisions %q", got)
 	}
 }
 

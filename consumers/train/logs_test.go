@@ -96,3 +96,35 @@ func TestEndsThatNobodySawAreAdopted(t *testing.T) {
 		}
 	})
 }
+
+// A job that has reported its end may still be writing: what it says then is kept. One that never ends is ended.
+func TestLastWordsAreKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(w *world) backendtest.Program {
+			return func(ctx context.Context, j train.Job, out io.Writer) int {
+				if err := w.complete(ctx, j); err != nil {
+					return 1
+				}
+				for i := range 60 {
+					if !sleep(ctx, time.Second) {
+						break
+					}
+					if fmt.Fprintf(out, "word %d\n", i); i == 4 && j.ComputeClass == "CPU" {
+						break
+					}
+				}
+				return 0
+			}
+		})
+		w.start()
+		brief, endless := w.request("a"), w.request("b", func(q map[string]any) { q["compute_resource"] = "GPU" })
+		w.want(w.run(brief.ID, time.Minute), registry.RunComplete, 1)
+		w.wantLog(brief, 1, "word 0\nword 1\nword 2\nword 3\nword 4\n")
+		if log, ok := w.object(registry.ArtifactKey(endless.ID, 1, registry.ArtifactLogs)); !ok || !strings.HasPrefix(log, "word 0\n") || strings.Contains(log, "word 40\n") {
+			t.Errorf("log of the job that never ends (kept: %v):\n%s", ok, log)
+		}
+		if n := w.backend.Len(); n != 0 {
+			t.Errorf("the backend still knows %d jobs", n)
+		}
+	})
+}

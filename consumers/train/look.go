@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -74,6 +75,9 @@ func (m *Machine) finishOthers(ctx context.Context, active []registry.Run) {
 
 // finish keeps the log of an attempt that is over and makes the backend forget it.
 func (m *Machine) finish(ctx context.Context, at Attempt, j *job) error {
+	if m.leaves(ctx, at, j) {
+		return ErrEnding
+	}
 	j.tail = tail{} // the job may have sent the rest itself
 	if err := m.copyLog(ctx, at, j); err != nil {
 		return err
@@ -91,7 +95,27 @@ func (m *Machine) finish(ctx context.Context, at Attempt, j *job) error {
 	return nil
 }
 
-// adopt finishes attempts that ended while nobody looked.
+// leaveWithin is what a job that has reported its end may take to send the rest of its log and to go.
+const leaveWithin = 20 * time.Second
+
+// leaves reports that a job is about to end by itself. One that was cancelled, or has another attempt behind it, is not
+// waited for.
+func (m *Machine) leaves(ctx context.Context, at Attempt, j *job) bool {
+	if j.leaving.IsZero() {
+		j.leaving = time.Now()
+	}
+	if j.backend == nil || time.Since(j.leaving) > leaveWithin {
+		return false
+	}
+	run, err := m.cfg.Runs.Run(ctx, at.Run)
+	if err != nil || run.Attempt != at.N || run.State == registry.RunCancelled {
+		return false
+	}
+	st, err := j.backend.Status(ctx, at.Run, at.N)
+	return err == nil && st.Phase == PhaseRunning
+}
+
+// adopt takes up attempts that ended while nobody looked.
 func (m *Machine) adopt(ctx context.Context) error {
 	recent, err := m.cfg.Runs.Runs(ctx, registry.RunFilter{
 		States: []registry.RunState{registry.RunComplete, registry.RunFailed, registry.RunCancelled},
@@ -113,7 +137,7 @@ func (m *Machine) adopt(ctx context.Context) error {
 		if class, ok := m.classes.find(run.ComputeClass); ok {
 			j.backend = class.Backend
 		}
-		errs = append(errs, ignoreEnding(m.finish(ctx, at, &j)))
+		m.jobs[at] = &j // the first look finishes it
 	}
 	return errors.Join(errs...)
 }
@@ -124,6 +148,8 @@ func (m *Machine) leave(ctx context.Context) {
 		if err := m.copyLog(ctx, at, j); err != nil {
 			m.cfg.Log.WarnContext(ctx, "log not copied", "run_id", at.Run, "attempt", at.N, "error", err)
 		}
-		j.span.End()
+		if j.span != nil {
+			j.span.End()
+		}
 	}
 }

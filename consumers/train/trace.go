@@ -20,7 +20,8 @@ type job struct {
 	span    trace.Span
 	begun   time.Time // when this process first saw it
 	tail    tail
-	why     string // what it waits for, by the backend's last word
+	why     string    // what it waits for, by the backend's last word
+	leaving time.Time // since when it is over
 }
 
 // follow returns what is remembered of a run's current attempt, and begins its span if that is new. The span is a trace
