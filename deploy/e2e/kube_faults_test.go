@@ -28,9 +28,7 @@ func (k *kubeWorld) keeps(t *testing.T) {
 	if err != nil || len(secrets.Items) != 0 {
 		t.Errorf("%d secrets are left, %v", len(secrets.Items), err)
 	}
-	if log := k.cli(t, "runs", "logs", id); !strings.Contains(log, "step 4\n") || strings.Count(log, "step 2\n") != 1 || !strings.Contains(log, "run complete") {
-		t.Errorf("log:\n%s", log)
-	}
+	k.wantLog(t, id, "step 4\n")
 	var figures struct {
 		Series map[string][]struct{ Step, Value float64 }
 	}
@@ -127,9 +125,7 @@ func (k *kubeWorld) fenced(t *testing.T) {
 	if run.Executor != before.Executor || run.Executor != string(first.UID) {
 		t.Errorf("executor %s at the end, %s before, the first pod is %s", run.Executor, before.Executor, first.UID)
 	}
-	if log := k.cli(t, "runs", "logs", id); strings.Count(log, "step 39\n") != 1 {
-		t.Errorf("log of two pods:\n%s", log)
-	}
+	k.wantLog(t, id, "step 39\n")
 }
 
 // apiServer kills the API server while a job runs, and again before another one can be submitted.
@@ -150,16 +146,14 @@ func (k *kubeWorld) crash(t *testing.T) {
 	k.stepping(t, working, 1)
 	waiting := k.ask(t, "CPU", `{}`)
 	k.serves["train"]()
-	run := k.wantEnd(t, working, "complete", 1)
+	k.wantEnd(t, working, "complete", 1)
 	k.wantEnd(t, waiting, "complete", 1)
-	if log := k.cli(t, "runs", "logs", working); strings.Count(log, "step 39\n") != 1 {
-		t.Errorf("log of %+v:\n%s", run, log)
-	}
+	k.wantLog(t, working, "step 39\n")
 }
 
 // nodeLost stops the kubelet: the container goes on and reports, but its attempt no longer counts.
 func (k *kubeWorld) nodeLost(t *testing.T) {
-	id := k.ask(t, "CPU", `{"steps": 160}`)
+	id := k.ask(t, "CPU", `{"steps": 110}`)
 	k.stepping(t, id, 1)
 	if err := k.cluster.Signal("kubelet", syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
