@@ -10,6 +10,7 @@ const (
 	TopicArchive     = "signalbox.archive"
 	TopicDatasets    = "signalbox.datasets"
 	TopicRuns        = "signalbox.runs"
+	TopicSweeps      = "signalbox.sweeps"
 	TopicPackages    = "signalbox.packages"
 	TopicEvaluations = "signalbox.evaluations"
 	TopicTags        = "signalbox.tags" // compacted; key = <model>/<tag>
@@ -30,6 +31,7 @@ func LifecycleTopics() []TopicSpec {
 		{Name: TopicArchive, Partitions: 1},
 		{Name: TopicDatasets, Partitions: 1},
 		{Name: TopicRuns, Partitions: 1},
+		{Name: TopicSweeps, Partitions: 1},
 		{Name: TopicPackages, Partitions: 1},
 		{Name: TopicEvaluations, Partitions: 1},
 		{Name: TopicTags, Partitions: 1, Compacted: true},
@@ -52,6 +54,8 @@ func TopicOf(typ string) (string, bool) {
 		return TopicDatasets, true
 	case "run":
 		return TopicRuns, true
+	case "sweep":
+		return TopicSweeps, true
 	case "package":
 		return TopicPackages, true
 	case "evaluation":

@@ -24,6 +24,7 @@ var (
 // the events that it is given to the outbox in the same transaction; a call that changes nothing writes none.
 type Catalog interface {
 	Runs
+	Sweeps
 	Packages
 	Attestations
 	Datasets

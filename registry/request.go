@@ -153,10 +153,15 @@ func (r *Registry) understand(ctx context.Context, b json.RawMessage) (asked, er
 	if err := r.resolveDatasets(ctx, &a); err != nil {
 		return asked{}, err
 	}
+	a.withoutWho()
+	return a, nil
+}
+
+// withoutWho leaves of the content what the result depends on.
+func (a asked) withoutWho() {
 	for _, who := range []string{"model_description", "model_name", "owner", "project", "trainer", "compute_resource", "priority"} {
 		delete(a.content, who)
 	}
-	return a, nil
 }
 
 // resolveDatasets checks every dataset that a request names and replaces names by digests.

@@ -35,6 +35,9 @@ type Run struct {
 	Workflow cas.Digest `json:"workflow"`
 	// RetryOf is the run that this one repeats, zero for none.
 	RetryOf RunID `json:"retry_of,omitzero"`
+	// Sweep is the sweep of which the run is trial number Trial, from 1; zero for a run of its own.
+	Sweep SweepID `json:"sweep,omitzero"`
+	Trial int     `json:"trial,omitempty"`
 	// Request is the Railyard request as it came, unknown members included.
 	Request json.RawMessage `json:"request"`
 	// Cause is the traceparent of what asked for the run, for linking.
@@ -91,6 +94,7 @@ type RunFilter struct {
 	Project   string     // as the request says, like the next two
 	Owner     string
 	Trainer   string
+	Sweep     SweepID  // only its trials
 	Workflows []string // only the ones whose request names the workflow in one of these ways
 	States    []RunState
 	Since     time.Time // created then or later

@@ -52,17 +52,26 @@ func (r *Registry) CompleteRun(ctx context.Context, id RunID, attempt int, pkg c
 			return Run{}, fmt.Errorf("complete run %s: %w", id, err)
 		}
 	}
-	published, err := r.event(ctx, events.TypePackagePublished, pkg.String(), id.String()+"/published", now(),
-		events.PackagePublished{Package: pkg.String(), Model: string(run.Model), RunID: id.String(), Dataset: text(run.Dataset),
-			Format: p.Format, Size: p.Size})
-	if err != nil {
-		return Run{}, fmt.Errorf("complete run %s: %w", id, err)
+	var evs []events.Event
+	if run.Sweep.IsZero() { // of the trials of a sweep only the best one is announced, at the sweep's end
+		published, err := r.published(ctx, run, p)
+		if err != nil {
+			return Run{}, fmt.Errorf("complete run %s: %w", id, err)
+		}
+		evs = append(evs, published)
 	}
 	return r.change(ctx, RunChange{
 		// A short attempt may end before anybody saw it start.
 		ID: id, From: []RunState{RunQueued, RunRunning}, FromAttempt: attempt, To: RunComplete, Attempt: attempt, Package: pkg,
 		Artifacts: artifacts,
-	}, events.TypeRunSucceeded, published)
+	}, events.TypeRunSucceeded, evs...)
+}
+
+// published is the event by which others learn of the package that a run left.
+func (r *Registry) published(ctx context.Context, run Run, p Package) (events.Event, error) {
+	return r.event(ctx, events.TypePackagePublished, p.ID.String(), run.ID.String()+"/published", now(), events.PackagePublished{
+		Package: p.ID.String(), Model: string(run.Model), RunID: run.ID.String(), Dataset: text(run.Dataset), Format: p.Format, Size: p.Size,
+	})
 }
 
 // FailRun ends a run for good. Attempt is 0 for one that was never queued. Fenced: ErrRunMoved for any other attempt

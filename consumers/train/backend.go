@@ -26,7 +26,10 @@ type Job struct {
 	Files map[string]string
 	// ComputeClass picks resources: CPU, GPU, HIGH_MEMORY or any name that the operator configured.
 	ComputeClass string
-	Deadline     time.Duration // 0: none
+	// Workers is how many processes execute the job together, each with a rank from 0; 0 and 1 mean one. Backends that take
+	// more are Spreaders.
+	Workers  int
+	Deadline time.Duration // 0: none
 	// Model, Project and Owner are whose job it is, for people who look at the backend; Owner and Project may be empty.
 	Model, Project, Owner string
 }
@@ -72,6 +75,20 @@ type Backend interface {
 	// their log themselves has nothing while they run.
 	Log(ctx context.Context, run registry.RunID, attempt int, offset int64) (io.ReadCloser, error)
 }
+
+// Spreader is a Backend whose jobs may have several workers. Each worker is told its rank by EnvRank, and the address that
+// the others reach it at by EnvAddress. The job runs once all of them do, fails with the first of them that does, which ends
+// the others, and has succeeded once all have. Its Log is that of rank 0, or of all.
+type Spreader interface {
+	// MaxWorkers is how many workers a job may have at most.
+	MaxWorkers() int
+}
+
+// The environment of a worker. A job with one worker has neither.
+const (
+	EnvRank    = "SIGNALBOX_RANK"
+	EnvAddress = "SIGNALBOX_ADDRESS"
+)
 
 // Lister is a Backend that can say which jobs it has, so that those that nobody wants any more can be found.
 type Lister interface {

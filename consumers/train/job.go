@@ -13,7 +13,7 @@ import (
 )
 
 // StepDir is the name under which the figures of an attempt's steps stand, one object a step.
-const StepDir = "steps.d"
+const StepDir = registry.StepDir
 
 // Steps are the steps of a job, in order.
 func Steps() []string {
@@ -41,6 +41,7 @@ type document struct {
 	Traceparent string             `json:"traceparent"`
 	Seed        int64              `json:"seed"`
 	CacheDir    string             `json:"cache_dir"`
+	Workers     int                `json:"workers"`
 }
 
 type workflow struct {
@@ -87,13 +88,44 @@ func (q request) class() string {
 	if err := json.Unmarshal(q.ComputeResource, &name); err == nil {
 		return name
 	}
-	var o struct {
-		ComputeResource string `json:"compute_resource"`
-	}
+	return q.resource().ComputeResource
+}
+
+// resource is the object form of compute_resource.
+type resource struct {
+	ComputeResource string `json:"compute_resource"`
+	Workers         int    `json:"workers"`
+}
+
+func (q request) resource() resource {
+	var o resource
 	if err := json.Unmarshal(q.ComputeResource, &o); err != nil {
-		return "" // absent: what is malformed was refused when the run was asked for
+		return resource{} // absent: what is malformed was refused when the run was asked for
 	}
-	return o.ComputeResource
+	return o
+}
+
+// Workers is how many processes a training request wants to be executed by, at least 1.
+func Workers(body json.RawMessage) int {
+	q, err := readRequest(body)
+	if err != nil {
+		return 1
+	}
+	return q.workers()
+}
+
+func (q request) workers() int { return max(1, q.resource().Workers) }
+
+// fits refuses more workers than the class's backend runs.
+func fits(c Class, workers int) error {
+	limit := 1
+	if b, ok := c.Backend.(Spreader); ok {
+		limit = b.MaxWorkers()
+	}
+	if workers > limit {
+		return &manifest.Fault{Path: "/compute_resource/workers", Problem: fmt.Sprintf("%d: compute class %s runs at most %d", workers, c.Name, limit)}
+	}
+	return nil
 }
 
 // build makes the job of a run's current attempt. ErrNotFound and ErrInvalid mean that no job can be made of it.
@@ -101,6 +133,9 @@ func (m *Machine) build(ctx context.Context, a attemptOf) (Job, error) {
 	run := a.run
 	q, err := readRequest(run.Request)
 	if err != nil {
+		return Job{}, err
+	}
+	if err := fits(a.class, q.workers()); err != nil {
 		return Job{}, err
 	}
 	code, err := m.cfg.Inputs.Workflow(ctx, run.Workflow)
@@ -111,6 +146,7 @@ func (m *Machine) build(ctx context.Context, a attemptOf) (Job, error) {
 		Version: documentVersion, RunID: run.ID, Attempt: run.Attempt, Model: run.Model, Request: run.Request,
 		Workflow: workflow{Entrypoint: code.Entrypoint, Digest: run.Workflow}, WorkflowDir: workflowDir,
 		API: m.cfg.API, Traceparent: traceparent(ctx, run), Seed: q.seed(), CacheDir: "cache",
+		Workers: q.workers(),
 	}
 	if doc.Inputs, err = m.inputs(ctx, run, q); err != nil {
 		return Job{}, err
@@ -124,7 +160,7 @@ func (m *Machine) build(ctx context.Context, a attemptOf) (Job, error) {
 	}
 	j := Job{
 		Run: run.ID, Attempt: run.Attempt, Spec: b, Files: map[string]string{},
-		ComputeClass: a.class.Name, Deadline: cmp.Or(a.class.Deadline, m.cfg.Deadline),
+		ComputeClass: a.class.Name, Workers: q.workers(), Deadline: cmp.Or(a.class.Deadline, m.cfg.Deadline),
 		Model: string(run.Model), Project: q.Project, Owner: q.Owner,
 	}
 	for name, f := range code.Files {

@@ -145,3 +145,55 @@ func TestTroubleBeforeTheJobIsRiddenOut(t *testing.T) {
 		w.want(w.run(run.ID, 5*time.Second), registry.RunComplete, 1)
 	})
 }
+
+// spreading is a backend whose jobs may have several workers.
+type spreading struct{ train.Backend }
+
+func (spreading) MaxWorkers() int { return 3 }
+
+func TestWorkers(t *testing.T) {
+	for body, want := range map[string]int{
+		`{}`: 1, `{"compute_resource":"GPU"}`: 1, `{"compute_resource":{"compute_resource":"GPU"}}`: 1, `nonsense`: 1,
+		`{"compute_resource":{"compute_resource":"GPU","workers":4}}`: 4, `{"compute_resource":{"workers":null}}`: 1,
+	} {
+		if got := train.Workers(json.RawMessage(body)); got != want {
+			t.Errorf("%s has %d workers, want %d", body, got, want)
+		}
+	}
+	ask := func(workers int) func(map[string]any) {
+		return func(q map[string]any) {
+			q["compute_resource"] = map[string]any{"compute_resource": "CPU", "workers": workers}
+		}
+	}
+	for _, tc := range []struct {
+		workers, max int
+		state        registry.RunState
+	}{{1, 1, registry.RunComplete}, {3, 3, registry.RunComplete}, {4, 3, registry.RunFailed}, {2, 1, registry.RunFailed}} {
+		synctest.Test(t, func(t *testing.T) {
+			got := make(chan train.Job, 1)
+			complete := completes(0)
+			w := newWorld(t, func(w *world) backendtest.Program {
+				program := complete(w)
+				return func(ctx context.Context, j train.Job, out io.Writer) int { got <- j; return program(ctx, j, out) }
+			})
+			w.start(func(c *train.Config) {
+				if tc.max > 1 {
+					c.Classes = []train.Class{{Name: "CPU", Backend: spreading{w.backend}}}
+				}
+			})
+			run := w.run(w.request("a", ask(tc.workers)).ID, 5*time.Second)
+			w.want(run, tc.state, 1)
+			if tc.state == registry.RunFailed {
+				if run.Exception.Type != train.ExceptionInvalid || !strings.Contains(run.Exception.Message, "/compute_resource/workers") {
+					t.Errorf("%d workers of %d: exception %+v", tc.workers, tc.max, run.Exception)
+				}
+				return
+			}
+			j := <-got
+			var doc struct{ Workers int }
+			if err := json.Unmarshal(j.Spec, &doc); err != nil || doc.Workers != tc.workers || j.Workers != tc.workers {
+				t.Errorf("job has %d workers, its document %d, %v, want %d", j.Workers, doc.Workers, err, tc.workers)
+			}
+		})
+	}
+}

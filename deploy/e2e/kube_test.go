@@ -54,6 +54,7 @@ func TestKubernetes(t *testing.T) {
 		{"goes on with its jobs after a crash of its own", k.crash},
 		{"gives up a node that is silent", k.nodeLost},
 		{"stops what is cancelled", k.cancelled},
+		{"trains one model in two pods", k.workers},
 		{"has one package for each run at most", k.onePackage},
 	} {
 		if !t.Run(step.name, step.do) {
@@ -121,6 +122,7 @@ func (k *kubeWorld) config(t *testing.T) string {
 	path := filepath.Join(t.TempDir(), "signalbox.yaml")
 	text := fmt.Sprintf(`training:
   max_parallel: 3
+  max_attempts: 2
   deadline: 5m
   classes:
     CPU: {backend: kubernetes, cpu: 200m, memory: 640Mi, scratch: 1Gi}

@@ -39,11 +39,25 @@ func up(ctx context.Context, args []string) error {
 func printPrograms(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("kube programs", flag.ContinueOnError)
 	tree := fs.String("tree", ".", "a `directory` in the source tree")
+	with := fs.String("with", "", "an `operator` too: kuberay")
 	if err := parse(fs, args, 0); err != nil {
 		return err
 	}
+	if *with != "" && *with != "kuberay" {
+		return fmt.Errorf("kube programs: --with %s: want kuberay", *with)
+	}
 	set, err := find(ctx, *tree)
 	if err != nil {
+		return err
+	}
+	if _, err = fmt.Fprintln(os.Stdout, set.Path("")); err != nil || *with == "" {
+		return err
+	}
+	source, err := programs.Source(*tree)
+	if err != nil {
+		return err
+	}
+	if set, err = programs.FindKubeRay(ctx, source, os.Stderr); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(os.Stdout, set.Path(""))

@@ -17,7 +17,7 @@ import (
 )
 
 const runColumns = `id, key, model, dataset, workflow, request, cause, state, attempt, package, exception, artifacts, compute_class, executor,
-	retry_of, created, updated`
+	retry_of, sweep, trial, created, updated`
 
 // CreateRun implements registry.Runs.
 func (c *Catalog) CreateRun(ctx context.Context, r registry.Run, evs ...events.Event) (registry.Run, bool, error) {
@@ -27,11 +27,12 @@ func (c *Catalog) CreateRun(ctx context.Context, r registry.Run, evs ...events.E
 		var err error
 		out, err = scanRun(tx.QueryRow(ctx, `
 			INSERT INTO run (`+runColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18)
 			ON CONFLICT (key) DO NOTHING
 			RETURNING `+runColumns,
 			[16]byte(r.ID), digest(r.Key), r.Model, digest(r.Dataset), digest(r.Workflow), r.Request, r.Cause, r.State, r.Attempt,
-			digest(r.Package), r.Exception, artifacts(r.Artifacts), r.ComputeClass, r.Executor, runRef(r.RetryOf), r.Created))
+			digest(r.Package), r.Exception, artifacts(r.Artifacts), r.ComputeClass, r.Executor, runRef(r.RetryOf),
+			sweepRef(r.Sweep), r.Trial, r.Created))
 		if errors.Is(err, pgx.ErrNoRows) {
 			out, err = runByKey(ctx, tx, r.Key)
 			created = again && out.ID == r.ID
@@ -152,11 +153,11 @@ func (c *Catalog) ListRuns(ctx context.Context, f registry.RunFilter) ([]registr
 			AND ($5 = '' OR project = $5) AND ($6 = '' OR owner = $6) AND ($7 = '' OR trainer = $7)
 			AND (cardinality($8::text[]) = 0 OR workflow_name = ANY ($8))
 			AND ($9::timestamptz IS NULL OR created >= $9) AND ($10::timestamptz IS NULL OR created < $10)
-			AND ($11::timestamptz IS NULL OR (created, id) < ($11, $12))
+			AND ($11::timestamptz IS NULL OR (created, id) < ($11, $12)) AND ($14::uuid IS NULL OR sweep = $14)
 		ORDER BY created `+order+`, id `+order+` LIMIT $13`,
 		f.Model, states(f.States), digest(f.Dataset), digest(f.Package), f.Project, f.Owner, f.Trainer,
 		append([]string{}, f.Workflows...), instant(f.Since), instant(f.Until), instant(f.After.Created), [16]byte(f.After.ID),
-		cmp.Or(f.Limit, defaultLimit))
+		cmp.Or(f.Limit, defaultLimit), sweepRef(f.Sweep))
 	out, err := collect(rows, err, func(row pgx.Row) (registry.Run, error) { return scanRun(row) })
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", err)
@@ -180,12 +181,12 @@ func runRef(id registry.RunID) pgtype.UUID {
 // scanRun reads runColumns, and more that follow them into more.
 func scanRun(row pgx.Row, more ...any) (registry.Run, error) {
 	var r registry.Run
-	var retryOf pgtype.UUID
+	var retryOf, sweep pgtype.UUID
 	err := row.Scan(append([]any{(*[16]byte)(&r.ID), (*digest)(&r.Key), &r.Model, (*digest)(&r.Dataset), (*digest)(&r.Workflow),
 		&r.Request, &r.Cause, &r.State, &r.Attempt, (*digest)(&r.Package), &r.Exception, &r.Artifacts, &r.ComputeClass, &r.Executor,
-		&retryOf, &r.Created, &r.Updated},
+		&retryOf, &sweep, &r.Trial, &r.Created, &r.Updated},
 		more...)...)
-	r.RetryOf = retryOf.Bytes
+	r.RetryOf, r.Sweep = retryOf.Bytes, sweep.Bytes
 	r.Created, r.Updated = r.Created.UTC(), r.Updated.UTC()
 	if len(r.Artifacts) == 0 {
 		r.Artifacts = nil

@@ -22,6 +22,7 @@ type Memory struct {
 	tags     map[registry.Tag][]registry.TagState
 	ops      map[tagOp]registry.TagState
 	specs    map[specKey]registry.Spec
+	sweeps   map[registry.SweepID]*registry.Sweep
 	outbox   []events.Event
 }
 
@@ -45,6 +46,7 @@ func NewMemory() *Memory {
 		tags:     map[registry.Tag][]registry.TagState{},
 		ops:      map[tagOp]registry.TagState{},
 		specs:    map[specKey]registry.Spec{},
+		sweeps:   map[registry.SweepID]*registry.Sweep{},
 	}
 }
 

@@ -112,6 +112,7 @@ func selects(f registry.RunFilter, r *registry.Run) bool {
 	return is(string(f.Model), string(r.Model)) && is(f.Project, says.Project) && is(f.Owner, says.Owner) && is(f.Trainer, says.Trainer) &&
 		(len(f.States) == 0 || slices.Contains(f.States, r.State)) &&
 		(len(f.Workflows) == 0 || slices.Contains(f.Workflows, says.Train.Workflow)) &&
+		(f.Sweep.IsZero() || r.Sweep == f.Sweep) &&
 		(f.Dataset.IsZero() || r.Dataset == f.Dataset) && (f.Package.IsZero() || r.Package == f.Package) &&
 		(f.Since.IsZero() || !r.Created.Before(f.Since)) && (f.Until.IsZero() || r.Created.Before(f.Until)) &&
 		(f.After.IsZero() || newer(f.After, r.Cursor()) < 0)

@@ -37,6 +37,11 @@ func TestCatalog(t *testing.T, open func(t *testing.T) registry.Catalog) {
 		{"RunsByRequest", testRunsByRequest},
 		{"RunPages", testRunPages},
 		{"RetryOf", testRetryOf},
+		{"CreateSweep", testCreateSweep},
+		{"ChangeSweep", testChangeSweep},
+		{"ChangeSweepConcurrently", testChangeSweepConcurrently},
+		{"ListSweeps", testListSweeps},
+		{"TrialsOfASweep", testTrialsOfASweep},
 		{"LeaseBlobs", testLeaseBlobs},
 		{"PutPackage", testPutPackage},
 		{"PutPackageWithoutBlobs", testPutPackageWithoutBlobs},
@@ -138,6 +143,13 @@ func flat(t *testing.T, v any) string {
 		}
 		if len(x.Artifacts) == 0 {
 			x.Artifacts = nil
+		}
+		v = x
+	case registry.Sweep:
+		x.Created, x.Updated = x.Created.UTC(), x.Updated.UTC()
+		x.History = slices.Clone(x.History)
+		for i := range x.History {
+			x.History[i].At = x.History[i].At.UTC()
 		}
 		v = x
 	case registry.Package:

@@ -40,6 +40,9 @@ func (c *Client) RunPage(ctx context.Context, f registry.RunFilter, cursor strin
 		states = append(states, string(s))
 	}
 	set("state", strings.Join(states, ","))
+	if !f.Sweep.IsZero() {
+		q.Set("sweep", f.Sweep.String())
+	}
 	setDigest(q, "dataset", f.Dataset)
 	setDigest(q, "package", f.Package)
 	setTime(q, "since", f.Since)

@@ -193,6 +193,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	o.events()
 	run := o.trained()
 	o.readRuns(run)
+	o.searched()
 	o.readPackages(run)
 	o.moveTags(run.pkg)
 	o.predict(run.pkg)

@@ -62,6 +62,7 @@ func (a *app) build(ctx context.Context, roles []role, tokens []auth.Token) erro
 		{roleControl, func(ctx context.Context) error { return a.addControl(ctx, control) }},
 		{roleGenerate, a.addGenerate},
 		{roleTrain, a.addTrain},
+		{roleTrain, a.addTune},
 		{roleEvaluate, a.addEvaluate},
 		{rolePredict, a.addPredict},
 	} {

@@ -107,6 +107,9 @@ func (o *observer) trained() journey {
 	report(200, ":start", `{"attempt":1,"executor":"pod"}`)
 	report(409, ":start", `{"attempt":1,"executor":"another"}`)
 	report(409, ":progress", `{"attempt":1,"step":"fetch"}`)
+	report(200, ":join", `{"attempt":1,"rank":0,"executor":"pod","address":"10.0.0.7:41235"}`)
+	report(409, ":join", `{"attempt":1,"rank":0,"executor":"another","address":"10.0.0.8:41235"}`)
+	report(422, ":join", `{"attempt":1,"rank":1,"executor":"pod","address":"10.0.0.7:41235"}`)
 	executor["Signalbox-Executor"] = "pod"
 	report(204, ":progress", `{"attempt":1,"step":"fetch","seconds":0.25,"metrics":{"rows":2}}`)
 	report(422, ":progress", `{"attempt":1,"step":"rest"}`)

@@ -43,7 +43,7 @@ func (s *session) bind(root *cobra.Command) {
 func clientCommands(s *session) []*cobra.Command {
 	return []*cobra.Command{
 		s.applyCommand(), s.specsCommand(), s.emitCommand(), s.archiveCommand(), s.datasetCommand(), s.trainCommand(),
-		s.runsCommand(), s.packagesCommand(), s.tagCommand(), s.predictCommand(), s.lineageCommand(), s.tokenCommand(),
+		s.runsCommand(), s.sweepsCommand(), s.packagesCommand(), s.tagCommand(), s.predictCommand(), s.lineageCommand(), s.tokenCommand(),
 		s.envCommand(),
 	}
 }

@@ -89,17 +89,33 @@ func (a *app) trainBackends(changed func()) (map[string]train.Backend, error) {
 		out[config.BackendLocal] = b
 	}
 	if t.Uses(config.BackendKubernetes) {
-		b, err := kubernetes(t, a, changed)
+		b, err := kubernetes(t, config.BackendKubernetes, a, changed)
 		if err != nil {
 			return nil, err
 		}
 		a.group.Add("kubernetes watch", b.Run)
 		out[config.BackendKubernetes] = b
 	}
+	if t.Uses(config.BackendRay) {
+		b, err := ray(a)
+		if err != nil {
+			return nil, err
+		}
+		a.closing("ray connections", func(context.Context) error { b.Close(); return nil })
+		out[config.BackendRay] = b
+	}
+	if t.Uses(config.BackendKubeRay) {
+		b, err := kubeRay(t, a)
+		if err != nil {
+			return nil, err
+		}
+		out[config.BackendKubeRay] = b
+	}
 	return out, nil
 }
 
-func kubernetes(t config.Training, a *app, changed func()) (*kubebackend.Backend, error) {
+// kubernetes makes pods for the classes of a backend: those of KubeRay have pods like those of Kubernetes.
+func kubernetes(t config.Training, backend string, a *app, changed func()) (*kubebackend.Backend, error) {
 	client, err := kubebackend.Connect(t.Kubernetes.Kubeconfig)
 	if err != nil {
 		return nil, err
@@ -110,7 +126,7 @@ func kubernetes(t config.Training, a *app, changed func()) (*kubebackend.Backend
 		Classes: map[string]kubebackend.Class{}, Changed: changed, Log: a.log,
 	}
 	for name, c := range t.Classes {
-		if c.Backend != config.BackendKubernetes {
+		if c.Backend != backend {
 			continue
 		}
 		class := kubebackend.Class{

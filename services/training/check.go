@@ -19,6 +19,7 @@ const (
 	maxNames       = 5_000 // columns
 	maxFilters     = 1_000
 	maxValues      = 10_000 // that a filter compares with
+	maxWorkers     = 512
 )
 
 // check lists everything that is wrong with a training request. Errors of what it looks up are returned as they are;
@@ -75,7 +76,7 @@ func (s *Server) checkHead(fs *manifest.FaultList, q object) {
 	s.checkClass(fs, q)
 }
 
-// checkClass checks the compute class in both of its forms: a name, and an object with the name.
+// checkClass checks the compute class in both of its forms: a name, and an object with the name and how many workers.
 func (s *Server) checkClass(fs *manifest.FaultList, q object) {
 	const name = "compute_resource"
 	if !q.has(name) {
@@ -84,7 +85,9 @@ func (s *Server) checkClass(fs *manifest.FaultList, q object) {
 	at := q
 	if kind(q.members[name]) == "an object" {
 		at, _ = q.child(fs, name)
-		at.known(fs, name)
+		at.known(fs, name, "workers")
+		workers := member[int64](fs, at, "workers", "an integer")
+		fs.Check(!at.has("workers") || workers >= 1 && workers <= maxWorkers, at.pointer("workers"), "want 1 to %d", maxWorkers)
 	}
 	if class := at.text(fs, name); class != "" || !at.has(name) || string(at.members[name]) == `""` {
 		oneOf(fs, at.pointer(name), class, s.cfg.ComputeClasses)

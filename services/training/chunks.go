@@ -19,7 +19,7 @@ const (
 	maxLogChunk    = 1 << 20   // bytes
 	maxSeriesChunk = 256 << 10 // bytes
 	// seriesDir is where the chunks of an attempt's figures stand.
-	seriesDir = "series.d"
+	seriesDir = registry.SeriesDir
 )
 
 // stream is what an attempt sends piece by piece while it runs.

@@ -59,7 +59,7 @@ func (s *Server) filter(r *http.Request) (registry.RunFilter, error) {
 	if err != nil {
 		return registry.RunFilter{}, badQuery("the query is malformed: percent-encode its values")
 	}
-	known := []string{"model", "state", "project", "owner", "trainer", "workflow", "dataset", "package", "since", "until", "cursor", "limit"}
+	known := []string{"model", "state", "project", "owner", "trainer", "workflow", "dataset", "package", "sweep", "since", "until", "cursor", "limit"}
 	for name, values := range q {
 		if !httpapi.Storable(name) || !httpapi.Storable(strings.Join(values, "")) {
 			return registry.RunFilter{}, httpapi.BadText()
@@ -80,6 +80,10 @@ func (s *Server) filter(r *http.Request) (registry.RunFilter, error) {
 		if state != "" && oneOf(&fs, "state", state, states()) && !slices.Contains(f.States, registry.RunState(state)) {
 			f.States = append(f.States, registry.RunState(state))
 		}
+	}
+	if q.Has("sweep") {
+		f.Sweep, err = registry.ParseSweepID(q.Get("sweep"))
+		fs.Err("sweep", err)
 	}
 	if q.Has("cursor") {
 		f.After, err = registry.ParseRunCursor(q.Get("cursor"))

@@ -15,7 +15,7 @@ import (
 )
 
 // metricsFile is the artifact in which a job leaves what it measured.
-const metricsFile = "metrics.json"
+const metricsFile = registry.MetricsFile
 
 // maxFigures bounds what is read of one document of figures, in bytes.
 const maxFigures = 1 << 20

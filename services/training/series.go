@@ -3,26 +3,18 @@ package training
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"regexp"
 	"strconv"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/signalbox-ml/signalbox/registry"
 	"github.com/signalbox-ml/signalbox/registry/bucket"
 	"github.com/signalbox-ml/signalbox/registry/manifest"
 )
 
-const (
-	// maxPoints bounds the points of one name in an answer.
-	maxPoints = 10_000
-	// readers is how many chunks are read at once.
-	readers = 8
-)
+// maxPoints bounds the points of one name in an answer.
+const maxPoints = 10_000
 
 // seriesName is the name of a figure.
 var seriesName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
@@ -36,11 +28,7 @@ type sample struct {
 }
 
 // point is a figure at one moment.
-type point struct {
-	Step  *int64    `json:"step,omitempty"`
-	Value float64   `json:"value"`
-	At    time.Time `json:"at"`
-}
+type point = registry.Point
 
 // namedPoint is one line of a chunk that was let pass.
 type namedPoint struct {
@@ -94,35 +82,9 @@ func seriesLines(b []byte) [][]byte {
 
 // series reads the figures of an attempt, by name and in the order in which they came.
 func (s *Server) series(ctx context.Context, id registry.RunID, attempt int) (map[string][]point, error) {
-	var keys []string
-	for attrs, err := range s.cfg.Bucket.List(ctx, registry.AttemptPrefix(id, attempt)+seriesDir+"/") {
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, attrs.Key)
-	}
-	chunks := make([][]byte, len(keys))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
-	for i, key := range keys {
-		g.Go(func() (err error) {
-			chunks[i], err = s.object(gctx, key, maxSeriesChunk)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	out, err := registry.ReadSeries(ctx, s.cfg.Bucket, id, attempt)
+	if err != nil {
 		return nil, err
-	}
-	out := map[string][]point{}
-	for i, b := range chunks {
-		for _, line := range seriesLines(b) {
-			var v namedPoint
-			if err := json.Unmarshal(line, &v); err != nil {
-				return nil, fmt.Errorf("read %s: %w", keys[i], err)
-			}
-			v.At = v.At.UTC()
-			out[v.Name] = append(out[v.Name], v.point)
-		}
 	}
 	for name, all := range out {
 		out[name] = thin(all, maxPoints)

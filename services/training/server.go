@@ -29,6 +29,7 @@ type runs interface {
 	Runs(ctx context.Context, f registry.RunFilter) ([]registry.Run, error)
 	CancelRun(ctx context.Context, id registry.RunID, reason string) (registry.Run, error)
 	RepeatRun(ctx context.Context, id registry.RunID, nonce string) (run registry.Run, created bool, err error)
+	sweeps
 }
 
 // reports is what jobs say of their runs.
@@ -119,6 +120,7 @@ func (s *Server) Routes(rt *httpapi.Router) {
 	rt.Handle("POST /v1/runs/{id}/artifacts", auth.RunsReport, s.artifacts)
 	rt.Handle("PUT /v1/runs/{id}/attempts/{attempt}/log/{chunk}", auth.RunsReport, s.putLog)
 	rt.Handle("PUT /v1/runs/{id}/attempts/{attempt}/series/{chunk}", auth.RunsReport, s.putSeries)
+	s.sweepRoutes(rt)
 	// A pattern cannot tell {id}:cancel from {id}:complete, so the route asks for what all of their callers have, and
 	// call asks for the rest.
 	rt.Handle("POST /v1/runs/{call}", auth.RegistryRead, s.call)
@@ -134,6 +136,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request) error {
 		"cancel":   {auth.RunsCreate, s.cancel},
 		"retry":    {auth.RunsCreate, s.retry},
 		"start":    {auth.RunsReport, s.start},
+		"join":     {auth.RunsReport, s.join},
 		"progress": {auth.RunsReport, s.progress},
 		"complete": {auth.RunsReport, s.complete},
 		"fail":     {auth.RunsReport, s.fail},

@@ -39,11 +39,12 @@ const trainer = "../trainer"
 
 // stack is the whole of training: the API on a port, an S3 server, the machine, and Python jobs as processes.
 type stack struct {
-	t      *testing.T
-	reg    *registry.Registry
-	bucket *s3bucket.Bucket
-	url    string
-	token  string
+	t       *testing.T
+	reg     *registry.Registry
+	catalog *registrytest.Memory
+	bucket  *s3bucket.Bucket
+	url     string
+	token   string
 }
 
 // minter mints with the API's own key.
@@ -56,8 +57,8 @@ func (m minter) Mint(run registry.RunID, attempt int) (string, error) {
 func newStack(t *testing.T) *stack {
 	t.Helper()
 	python := environment(t)
-	s := &stack{t: t, bucket: gatewaytest.Bucket(t)}
-	reg, err := registry.New(registry.Config{Catalog: registrytest.NewMemory(), Store: cas.NewStore(s.bucket), Signer: s.bucket})
+	s := &stack{t: t, bucket: gatewaytest.Bucket(t), catalog: registrytest.NewMemory()}
+	reg, err := registry.New(registry.Config{Catalog: s.catalog, Store: cas.NewStore(s.bucket), Signer: s.bucket})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,10 +252,16 @@ func (s *stack) data(python string) {
 // train requests a run and waits for its end.
 func (s *stack) train(workflow, feature string) registry.Run {
 	s.t.Helper()
-	body := fmt.Sprintf(`{"model_name":"flight-delay","owner":"tests","data":{"features":[%s],"date_column":"event_time",
+	return s.trainWith(workflow, feature, `"CPU"`)
+}
+
+// trainWith is train with a value of compute_resource.
+func (s *stack) trainWith(workflow, feature, resource string) registry.Run {
+	s.t.Helper()
+	body := fmt.Sprintf(`{"model_name":"flight-delay","owner":"tests","compute_resource":%s,"data":{"features":[%s],"date_column":"event_time",
 		"holdout_sampling":{"sampling_function":"DATE_RANGE","date_range_sampling":{"last":"4d"}}},
 		"train":{"workflow_name":%q,"classifier_features":["carrier","origin","distance","departure_delay","wind_speed","weekend"],
-		"label":"late","custom_params":{"num_leaves":7,"seed":3}}}`, feature, workflow)
+		"label":"late","custom_params":{"num_leaves":7,"seed":3}}}`, resource, feature, workflow)
 	var id string
 	s.call("POST", "/train", body, &id)
 	timeout, tick := time.After(3*time.Minute), time.NewTicker(100*time.Millisecond)

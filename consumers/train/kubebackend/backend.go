@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,8 +29,9 @@ type Backend struct {
 }
 
 var (
-	_ train.Backend = (*Backend)(nil)
-	_ train.Lister  = (*Backend)(nil)
+	_ train.Backend  = (*Backend)(nil)
+	_ train.Lister   = (*Backend)(nil)
+	_ train.Spreader = (*Backend)(nil)
 )
 
 // New returns a Backend.
@@ -42,6 +44,9 @@ func New(cfg Config) (*Backend, error) {
 	b.cache = newWatch(cfg, b.selector())
 	return b, nil
 }
+
+// MaxWorkers implements train.Spreader. Quotas of the namespace may allow less.
+func (b *Backend) MaxWorkers() int { return maxWorkers }
 
 // Run keeps the caches fresh until ctx ends.
 func (b *Backend) Run(ctx context.Context) error { return b.cache.run(ctx) }
@@ -59,6 +64,10 @@ func (b *Backend) Submit(ctx context.Context, j train.Job) error {
 	if !ok {
 		return fmt.Errorf("job %s/%d: %w", j.Run, j.Attempt,
 			&manifest.Fault{Path: "/compute_resource", Problem: fmt.Sprintf("there is no compute class %q on Kubernetes", j.ComputeClass)})
+	}
+	if j.Workers > maxWorkers {
+		return fmt.Errorf("job %s/%d: %w", j.Run, j.Attempt,
+			&manifest.Fault{Path: "/compute_resource/workers", Problem: fmt.Sprintf("%d: a Kubernetes job takes %d", j.Workers, maxWorkers)})
 	}
 	secret := b.secret(j)
 	size := 0
@@ -92,7 +101,7 @@ func (b *Backend) Submit(ctx context.Context, j train.Job) error {
 
 // Cancel implements train.Backend. The job is gone once its pods are, or should have been.
 func (b *Backend) Cancel(ctx context.Context, run registry.RunID, attempt int) error {
-	n := name(run, attempt)
+	n := train.JobName(run, attempt)
 	errJob := b.cfg.Client.BatchV1().Jobs(b.cfg.Namespace).Delete(ctx, n, metav1.DeleteOptions{
 		PropagationPolicy: new(metav1.DeletePropagationBackground),
 	})
@@ -115,12 +124,13 @@ func (b *Backend) Cancel(ctx context.Context, run registry.RunID, attempt int) e
 }
 
 // Log implements train.Backend. While a job runs its launcher sends the log itself; what is read here, once it has ended,
-// is what the launcher could not send any more.
+// is what the launcher could not send any more. Of several workers it is that of rank 0.
 func (b *Backend) Log(ctx context.Context, run registry.RunID, attempt int, offset int64) (io.ReadCloser, error) {
-	pods, err := b.pods(ctx, name(run, attempt))
+	pods, err := b.pods(ctx, train.JobName(run, attempt))
 	if err != nil {
 		return nil, fmt.Errorf("log of job %s/%d: %w", run, attempt, err)
 	}
+	pods = slices.DeleteFunc(pods, func(p corev1.Pod) bool { return rank(p) > 0 })
 	if len(pods) == 0 {
 		return nil, fmt.Errorf("log of job %s/%d: %w", run, attempt, train.ErrNoJob)
 	}
@@ -155,7 +165,7 @@ func (b *Backend) Jobs(ctx context.Context) ([]train.Attempt, error) {
 	for _, j := range list.Items {
 		run, err := registry.ParseRunID(j.Labels[labelRun])
 		n, numErr := strconv.Atoi(j.Labels[labelAttempt])
-		if err != nil || numErr != nil || j.Name != name(run, n) {
+		if err != nil || numErr != nil || j.Name != train.JobName(run, n) {
 			continue // somebody else's, with our labels
 		}
 		out = append(out, train.Attempt{Run: run, N: n})

@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/signalbox-ml/signalbox/consumers/train"
 )
 
 // Class is what the operator says about the pods of one compute class. Quantities are Kubernetes' ("500m", "4Gi").
@@ -46,7 +48,6 @@ const (
 
 var (
 	byDigest = regexp.MustCompile(`^[a-z0-9][a-zA-Z0-9._:/-]{0,200}@sha256:[0-9a-f]{64}$`)
-	envName  = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,100}$`)
 )
 
 // validate lists every fault of a class. Nothing in it can make a pod privileged: what would is not in Class.
@@ -77,7 +78,7 @@ func (c Class) validate(name string) error {
 		fault(object == "" || len(validation.IsDNS1123Subdomain(object)) == 0, "%s %q: want the name of an object", what, object)
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.Env)) {
-		fault(envName.MatchString(key) && !forbiddenEnv(key), "environment variable %q is not allowed", key)
+		fault(train.MaySet(key), "environment variable %q is not allowed", key)
 	}
 	return errors.Join(errs...)
 }
@@ -101,25 +102,6 @@ func strict(b []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	return d.Decode(v)
-}
-
-// Bytes reads a quantity of memory such as 4Gi.
-func Bytes(text string) (int64, error) {
-	q, err := resource.ParseQuantity(text)
-	if err != nil {
-		return 0, fmt.Errorf("memory %q: %w", text, err)
-	}
-	return q.Value(), nil
-}
-
-// forbiddenEnv names variables that decide which code is loaded, or with which devices: those are the image's and ours.
-func forbiddenEnv(name string) bool {
-	for _, prefix := range []string{"LD_", "NVIDIA_", "CUDA_VISIBLE_", "PYTHON", "SIGNALBOX_", "KUBERNETES_", "GLIBC_", "MALLOC_"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return slices.Contains([]string{"PATH", "HOME", "TMPDIR", "IFS", "ENV", "BASH_ENV", "SHELLOPTS"}, name)
 }
 
 // resources are the container's requests and limits. They were parsed when the class was checked.

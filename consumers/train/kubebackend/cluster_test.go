@@ -73,7 +73,7 @@ type stage struct {
 	control   string // where pods reach the server
 
 	mu     sync.Mutex
-	orders map[string]chan string // by name of the Job
+	orders map[string]chan string // by name of the Job, and rank where it has several workers
 }
 
 // newStage makes a namespace that admits only restricted pods, and removes it after the test.
@@ -122,7 +122,7 @@ func (s *stage) listen() {
 	mux.HandleFunc("GET /end", func(w http.ResponseWriter, r *http.Request) {
 		pod := r.FormValue("pod")
 		select {
-		case order := <-s.order(pod[:strings.LastIndexByte(pod, '-')]):
+		case order := <-s.order(worker(pod[:strings.LastIndexByte(pod, '-')], r.FormValue("rank"))):
 			fmt.Fprint(w, order)
 		case <-r.Context().Done():
 		}
@@ -135,6 +135,14 @@ func (s *stage) listen() {
 	}()
 	s.t.Cleanup(func() { _ = server.Close(); <-done })
 	s.control = "http://" + l.Addr().String()
+}
+
+// worker names a job's worker; "" is the rank of one that is alone.
+func worker(job, rank string) string {
+	if rank == "" {
+		return job
+	}
+	return job + "/" + rank
 }
 
 // order is what a job has been told; each is told one thing.

@@ -2,19 +2,29 @@
 // namespace: Jobs (create, get, list, watch, delete), Pods and their logs (get, list, watch), Events (list), Secrets
 // (create, delete; never read).
 //
-// One attempt is one Job with one pod, which is never restarted: another attempt is the machine's decision. Its name is
-// made of run and attempt, and it is only ever created, so a Submit that is repeated finds the first one. Beside it, under
-// the same name, stands the Secret with the job document and the workflow's sources, which the pod mounts.
+// One attempt is one Job with one pod, or one for each worker, which is never restarted: another attempt is the machine's
+// decision. The Job's name is made of run and attempt, and it is only ever created, so a Submit that is repeated finds the
+// first one. Beside it, under the same name, stands the Secret with the job document and the workflow's sources, which the
+// pods mount.
+//
+// A job with several workers is an Indexed Job: a pod for each, whose index is its rank. Each is told its rank and its pod's
+// address; how they find each other is between them and the control plane, so there is no Service and no name to resolve.
+// Together they are one attempt: it runs once all of them do, it succeeds once all have, and the first that fails is why it
+// failed. The Job controller then deletes the others, which would wait for it for ever. Nothing here sees to it that a
+// cluster has room for all of them before the first one starts: that is the queue's (Kueue admits a Job whole). Where some
+// wait for room and others for them, the runner gives up after a while and the attempt is repeated. The log of the run is
+// that of rank 0; the last line of another that fails is in the reason.
 //
 //	Job and pod                                status
 //	no Job, asked of the API server            ErrNoJob
 //	Job is being deleted by somebody else      failed, disrupted
 //	no pod, or none that runs                  pending, with the reason in words
-//	pod runs                                   running
+//	pod runs                                   running, once those of all ranks do
 //	pod must go (evicted), and its time to
 //	end in peace is over                       failed, disrupted
 //	pod's node has been silent too long        failed, disrupted
 //	Job complete                               succeeded
+//	one of several pods failed                 failed, by that one, named by its rank
 //	Job failed: DeadlineExceeded               failed, deadline
 //	Job failed: container OOMKilled            failed, out of memory
 //	Job failed: pod gone or disrupted          failed, disrupted

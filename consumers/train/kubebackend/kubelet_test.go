@@ -27,7 +27,9 @@ func (s *stage) play(kubelet kubernetes.Interface) {
 				for _, p := range pods.Items {
 					if !seen[p.Name] {
 						seen[p.Name] = true
-						wg.Go(func() { s.perform(ctx, kubelet, p.Name, p.Labels["batch.kubernetes.io/job-name"]) })
+						wg.Go(func() {
+							s.perform(ctx, kubelet, p.Name, worker(p.Labels["batch.kubernetes.io/job-name"], p.Labels["batch.kubernetes.io/job-completion-index"]))
+						})
 					}
 				}
 			}

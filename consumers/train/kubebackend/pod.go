@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/signalbox-ml/signalbox/consumers/train"
@@ -18,6 +20,23 @@ func oldestFirst(pods []corev1.Pod) []corev1.Pod {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
 	return pods
+}
+
+// rank is which worker of its job a pod is; -1 where the job has one.
+func rank(p corev1.Pod) int {
+	n, err := strconv.Atoi(p.Annotations[batchv1.JobCompletionIndexAnnotation])
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// of puts the rank in front of what is said of a pod.
+func of(p corev1.Pod, reason string) string {
+	if n := rank(p); n >= 0 {
+		return fmt.Sprintf("rank %d: %s", n, reason)
+	}
+	return reason
 }
 
 // ended reports that no container of the pod runs, or will.
@@ -86,8 +105,44 @@ func failure(p corev1.Pod) train.Status {
 			st.Cause = ""
 		}
 	}
-	st.Reason = cmp.Or(st.Reason, words(p.Status.Reason, p.Status.Message), fmt.Sprintf("exit status %d", st.ExitCode))
+	st.Reason = of(p, cmp.Or(st.Reason, words(p.Status.Reason, p.Status.Message), fmt.Sprintf("exit status %d", st.ExitCode)))
 	return st
+}
+
+// firstFailure is why the first of a job's pods failed. The others fail by it, or are deleted by the Job controller for it:
+// what has a cause, and what nobody deleted, comes before them.
+func firstFailure(pods []corev1.Pod) (train.Status, bool) {
+	failed := slices.DeleteFunc(slices.Clone(pods), func(p corev1.Pod) bool { return p.Status.Phase != corev1.PodFailed })
+	if len(failed) == 0 {
+		return train.Status{}, false
+	}
+	return failure(slices.MinFunc(failed, func(a, b corev1.Pod) int {
+		return cmp.Or(
+			first(failure(a).Cause != "", failure(b).Cause != ""),
+			first(a.DeletionTimestamp == nil, b.DeletionTimestamp == nil),
+			endedAt(a).Compare(endedAt(b)),
+			cmp.Compare(rank(a), rank(b)),
+		)
+	})), true
+}
+
+// first orders what is true before what is not.
+func first(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
+}
+
+// endedAt is when the pod's container ended, as far as anybody knows.
+func endedAt(p corev1.Pod) time.Time {
+	if t := terminated(p); t != nil {
+		return t.FinishedAt.Time
+	}
+	return time.Time{}
 }
 
 func terminated(p corev1.Pod) *corev1.ContainerStateTerminated {
@@ -103,6 +158,7 @@ func terminated(p corev1.Pod) *corev1.ContainerStateTerminated {
 func lastWords(t *corev1.ContainerStateTerminated) (string, train.Cause) {
 	var left struct {
 		Reason string `json:"reason"`
+		Last   string `json:"last"` // line of the output
 		Limit  int64  `json:"limit_bytes"`
 		Peak   int64  `json:"peak_bytes"`
 	}
@@ -110,7 +166,7 @@ func lastWords(t *corev1.ContainerStateTerminated) (string, train.Cause) {
 		if left.Reason == string(train.CauseOutOfMemory) {
 			return fmt.Sprintf("%s: limit %d MiB, peak %d MiB", left.Reason, left.Limit>>20, left.Peak>>20), train.CauseOutOfMemory
 		}
-		return left.Reason, ""
+		return words(left.Reason, lastLine(left.Last)), ""
 	}
 	if t.Reason == "OOMKilled" {
 		return "out of memory: the container reached its limit", train.CauseOutOfMemory

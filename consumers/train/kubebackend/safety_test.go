@@ -83,7 +83,7 @@ func (m mutant) json(v any) json.RawMessage {
 func (m mutant) job() train.Job {
 	j := train.Job{
 		Run: registry.RunID(uuid.New()), Attempt: m.IntN(100), Spec: []byte(m.text()), ComputeClass: "CPU",
-		Deadline: time.Duration(m.Int64()), Model: m.text(), Project: m.text(), Owner: m.text(), Files: map[string]string{},
+		Workers: []int{-1, 0, 1, 2, 4, 512}[m.IntN(6)], Deadline: time.Duration(m.Int64()), Model: m.text(), Project: m.text(), Owner: m.text(), Files: map[string]string{},
 	}
 	for range m.IntN(4) {
 		j.Files[m.text()] = m.text()
@@ -109,12 +109,14 @@ func TestNoSpecGivesAPrivilegedPod(t *testing.T) {
 			continue
 		}
 		built++
-		job, err := b.job(m.job(), b.cfg.Classes["CPU"])
+		j := m.job()
+		job, err := b.job(j, b.cfg.Classes["CPU"])
 		if err != nil {
 			t.Fatal(err)
 		}
 		wantRestricted(t, seed, judge, job)
 		wantOurs(t, seed, job)
+		wantWorkers(t, seed, job, max(1, j.Workers))
 	}
 	t.Logf("%d jobs judged, %d classes refused before", built, refused)
 }
@@ -142,7 +144,7 @@ func wantOurs(t *testing.T, seed uint64, job *batchv1.Job) {
 		"a root that can be written": !*c.SecurityContext.ReadOnlyRootFilesystem,
 		"an image without digest":    !byDigest.MatchString(c.Image),
 		"another program":            !slices.Equal(c.Command, []string{"python", "-m", "signalbox.launcher", "/signalbox/job/job.json"}) || len(c.Args) > 0,
-		"several pods":               *job.Spec.Parallelism != 1 || *job.Spec.BackoffLimit != 0 || pod.RestartPolicy != corev1.RestartPolicyNever,
+		"a pod that is repeated":     *job.Spec.BackoffLimit != 0 || pod.RestartPolicy != corev1.RestartPolicyNever,
 		"no memory limit":            c.Resources.Limits.Memory().IsZero(),
 		"annotations of others":      len(slices.DeleteFunc(slices.Collect(maps.Keys(job.Spec.Template.Annotations)), func(k string) bool { return k == annotOwner })) > 0,
 	}
@@ -157,6 +159,32 @@ func wantOurs(t *testing.T, seed uint64, job *batchv1.Job) {
 		if wrong {
 			t.Errorf("seed %d: %s", seed, what)
 		}
+	}
+}
+
+// wantWorkers checks that a job has as many pods as workers, all at once, and that no pod can choose its rank.
+func wantWorkers(t *testing.T, seed uint64, job *batchv1.Job, n int) {
+	t.Helper()
+	spec := job.Spec
+	indexed := spec.CompletionMode != nil && *spec.CompletionMode == batchv1.IndexedCompletion
+	if int(*spec.Parallelism) != n || int(*spec.Completions) != n || indexed != (n > 1) || *spec.PodReplacementPolicy != batchv1.Failed {
+		t.Errorf("seed %d: %d of %d pods at once, indexed %v, want %d", seed, *spec.Parallelism, *spec.Completions, indexed, n)
+	}
+	paths := map[string][]string{}
+	for _, e := range spec.Template.Spec.Containers[0].Env {
+		if e.Name == train.EnvRank || e.Name == train.EnvAddress {
+			if e.ValueFrom == nil || e.ValueFrom.FieldRef == nil {
+				t.Fatalf("seed %d: %s is %q", seed, e.Name, e.Value)
+			}
+			paths[e.Name] = append(paths[e.Name], e.ValueFrom.FieldRef.FieldPath)
+		}
+	}
+	want := map[string][]string{}
+	if n > 1 {
+		want = map[string][]string{train.EnvRank: {"metadata.annotations['batch.kubernetes.io/job-completion-index']"}, train.EnvAddress: {"status.podIP"}}
+	}
+	if !maps.EqualFunc(paths, want, slices.Equal) {
+		t.Errorf("seed %d: fields %v, want %v", seed, paths, want)
 	}
 }
 

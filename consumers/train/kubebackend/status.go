@@ -18,7 +18,7 @@ import (
 // Status implements train.Backend. The caches may say that a job waits or runs; that it ended, or is not there, the API
 // server must say.
 func (b *Backend) Status(ctx context.Context, run registry.RunID, attempt int) (train.Status, error) {
-	n := name(run, attempt)
+	n := train.JobName(run, attempt)
 	if job, pods, ok := b.cache.find(n); ok && job.DeletionTimestamp == nil && condition(job) == nil {
 		if st := b.alive(job, pods, time.Now()); st.Phase == train.PhaseRunning || st.Phase == train.PhasePending && len(pods) > 0 {
 			return st, nil
@@ -50,8 +50,10 @@ func (b *Backend) ask(ctx context.Context, n string) (train.Status, error) {
 		return train.Status{Phase: train.PhaseFailed, Reason: "the Job was deleted", Cause: train.CauseDisrupted}, nil
 	}
 	st := b.alive(job, pods, time.Now())
-	if st.Phase == train.PhasePending && len(pods) == 0 && st.Reason == "" {
-		st.Reason, err = b.whyNoPod(ctx, job)
+	if st.Phase == train.PhasePending && len(pods) == 0 {
+		var why string
+		why, err = b.whyNoPod(ctx, job)
+		st.Reason = words(st.Reason, why)
 	}
 	return st, err
 }
@@ -79,10 +81,8 @@ func final(end *batchv1.JobCondition, pods []corev1.Pod) train.Status {
 	if end.Reason == batchv1.JobReasonDeadlineExceeded {
 		return train.Status{Phase: train.PhaseFailed, ExitCode: 137, Reason: "deadline exceeded", Cause: train.CauseDeadline}
 	}
-	for _, p := range pods {
-		if ended(p) && p.Status.Phase == corev1.PodFailed {
-			return failure(p)
-		}
+	if st, ok := firstFailure(pods); ok {
+		return st
 	}
 	// Deleted by hand, by a drain or with its node: nobody can say more.
 	return train.Status{Phase: train.PhaseFailed, ExitCode: 137, Cause: train.CauseDisrupted,
@@ -99,6 +99,12 @@ func (b *Backend) alive(job *batchv1.Job, pods []corev1.Pod, now time.Time) trai
 		}
 		return pending
 	}
+	if target := conditionOf(job, batchv1.JobFailureTarget); target != nil && len(pods) > 1 && target.Reason != batchv1.JobReasonDeadlineExceeded {
+		if st, ok := firstFailure(pods); ok { // the others are being deleted
+			return st
+		}
+	}
+	running := map[int]bool{}
 	for _, p := range pods {
 		switch {
 		case overdue(p, now):
@@ -106,16 +112,26 @@ func (b *Backend) alive(job *batchv1.Job, pods []corev1.Pod, now time.Time) trai
 				return final(target, pods)
 			}
 			return train.Status{Phase: train.PhaseFailed, ExitCode: 137, Cause: train.CauseDisrupted,
-				Reason: cmp.Or(disruption(p), "the pod should be gone and its node "+p.Spec.NodeName+" does not say so")}
+				Reason: of(p, cmp.Or(disruption(p), "the pod should be gone and its node "+p.Spec.NodeName+" does not say so"))}
 		case runs(p):
 			if since, silent := silentSince(p); silent && now.After(since.Add(b.cfg.NodeLoss)) {
 				return train.Status{Phase: train.PhaseFailed, ExitCode: 137, Cause: train.CauseDisrupted,
-					Reason: fmt.Sprintf("node %s has not answered for %s", p.Spec.NodeName, b.cfg.NodeLoss)}
+					Reason: of(p, fmt.Sprintf("node %s has not answered for %s", p.Spec.NodeName, b.cfg.NodeLoss))}
 			}
-			return train.Status{Phase: train.PhaseRunning}
+			running[rank(p)] = true
 		default:
 			pending.Reason = why(p)
 		}
+	}
+	workers := 1
+	if job.Spec.Completions != nil {
+		workers = int(*job.Spec.Completions)
+	}
+	switch {
+	case len(running) >= workers:
+		return train.Status{Phase: train.PhaseRunning}
+	case workers > 1:
+		pending.Reason = words(fmt.Sprintf("waits for %d of %d pods", workers-len(running), workers), pending.Reason)
 	}
 	return pending
 }

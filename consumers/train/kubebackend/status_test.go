@@ -1,6 +1,7 @@
 package kubebackend
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,7 @@ func TestFinalStatus(t *testing.T) {
 		"exit status":                            {failed, []corev1.Pod{pod(corev1.PodFailed, exit(3, "Error", "Traceback\nValueError: no rows\n"))}, train.PhaseFailed, 3, "", "exit status 3: ValueError: no rows"},
 		"signal":                                 {failed, []corev1.Pod{pod(corev1.PodFailed, exit(139, "Error", ""))}, train.PhaseFailed, 139, "", "killed by signal 11"},
 		"launcher's words":                       {failed, []corev1.Pod{pod(corev1.PodFailed, exit(1, "Error", `{"reason":"exit status 1"}`))}, train.PhaseFailed, 1, "", "exit status 1"},
+		"launcher's words and the job's":         {failed, []corev1.Pod{pod(corev1.PodFailed, exit(1, "Error", `{"reason":"exit status 1","last":"ValueError: no rows"}`))}, train.PhaseFailed, 1, "", "exit status 1: ValueError: no rows"},
 		"oom, by kubelet":                        {failed, []corev1.Pod{pod(corev1.PodFailed, exit(137, "OOMKilled", ""))}, train.PhaseFailed, 137, train.CauseOutOfMemory, "out of memory"},
 		"oom, by launcher":                       {failed, []corev1.Pod{pod(corev1.PodFailed, exit(137, "Error", `{"reason":"out of memory","limit_bytes":536870912,"peak_bytes":536866816}`))}, train.PhaseFailed, 137, train.CauseOutOfMemory, "limit 512 MiB, peak 511 MiB"},
 		"oom of a pod that the node then evicts": {failed, []corev1.Pod{pod(corev1.PodFailed, exit(137, "OOMKilled", ""), evicted("The node was low on resource: memory."))}, train.PhaseFailed, 137, train.CauseOutOfMemory, "out of memory"},
@@ -137,6 +139,67 @@ func TestStatusOfLiveJobs(t *testing.T) {
 				exit = 137
 			}
 			wantStatus(t, st, tc.phase, exit, tc.cause, tc.words)
+		})
+	}
+}
+
+// worker makes a pod the one of a rank.
+func worker(n int) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.Annotations = map[string]string{batchv1.JobCompletionIndexAnnotation: strconv.Itoa(n)}
+	}
+}
+
+// at is when a pod's container ended.
+func at(before time.Duration) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		for i := range p.Status.ContainerStatuses {
+			if t := p.Status.ContainerStatuses[i].State.Terminated; t != nil {
+				t.FinishedAt = metav1.NewTime(now.Add(-before))
+			}
+		}
+	}
+}
+
+func TestStatusOfSeveralWorkers(t *testing.T) {
+	running := container(corev1.ContainerState{Running: &corev1.ContainerStateRunning{}})
+	unscheduled := func(p *corev1.Pod) {
+		p.Spec.NodeName = ""
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "0/3 nodes are available"}}
+	}
+	failing := batchv1.JobStatus{Conditions: []batchv1.JobCondition{{Type: batchv1.JobFailureTarget, Status: corev1.ConditionTrue, Reason: batchv1.JobReasonBackoffLimitExceeded}}}
+	up := func(n int, more ...func(*corev1.Pod)) corev1.Pod {
+		return pod(corev1.PodRunning, append([]func(*corev1.Pod){running, worker(n)}, more...)...)
+	}
+	down := func(n int, code int32, reason string, more ...func(*corev1.Pod)) corev1.Pod {
+		return pod(corev1.PodFailed, append([]func(*corev1.Pod){exit(code, reason, ""), worker(n)}, more...)...)
+	}
+	done := pod(corev1.PodSucceeded, exit(0, "Completed", ""), worker(1))
+	for name, tc := range map[string]struct {
+		status batchv1.JobStatus
+		pods   []corev1.Pod
+		phase  train.Phase
+		exit   int
+		cause  train.Cause
+		words  string
+	}{
+		"none yet":                {pods: nil, phase: train.PhasePending, words: "waits for 3 of 3 pods"},
+		"one waits for a node":    {pods: []corev1.Pod{up(0), up(1), pod(corev1.PodPending, unscheduled, worker(2))}, phase: train.PhasePending, words: "waits for 1 of 3 pods: waits for a node: 0/3 nodes are available"},
+		"one is not there":        {pods: []corev1.Pod{up(0), up(2)}, phase: train.PhasePending, words: "waits for 1 of 3 pods"},
+		"two pods of one rank":    {pods: []corev1.Pod{up(0), up(1), up(1)}, phase: train.PhasePending, words: "waits for 1 of 3 pods"},
+		"all run":                 {pods: []corev1.Pod{up(0), up(1), up(2)}, phase: train.PhaseRunning},
+		"one is done":             {pods: []corev1.Pod{up(0), done, up(2)}, phase: train.PhaseRunning},
+		"one failed, others end":  {failing, []corev1.Pod{up(0, leaving(time.Second)), down(1, 7, "Error"), up(2)}, train.PhaseFailed, 7, "", "rank 1: exit status 7"},
+		"others failed by it":     {failing, []corev1.Pod{down(0, 1, "Error", at(time.Second)), down(1, 139, "Error", at(2*time.Second)), up(2)}, train.PhaseFailed, 139, "", "rank 1: killed by signal 11"},
+		"deleted for it":          {failing, []corev1.Pod{down(0, 143, "Error", at(2*time.Second), leaving(0)), down(2, 7, "Error", at(2*time.Second))}, train.PhaseFailed, 7, "", "rank 2: exit status 7"},
+		"one had too much memory": {failing, []corev1.Pod{down(0, 1, "Error", at(3*time.Second)), down(1, 137, "OOMKilled", at(2*time.Second))}, train.PhaseFailed, 137, train.CauseOutOfMemory, "rank 1: out of memory"},
+		"one was evicted":         {failing, []corev1.Pod{down(0, 1, "Error"), down(2, 143, "Error", leaving(0), disrupted("EvictionByEvictionAPI", "evicting"))}, train.PhaseFailed, 143, train.CauseDisrupted, "rank 2: EvictionByEvictionAPI: evicting"},
+		"the node of one is lost": {pods: []corev1.Pod{up(0), up(1, leaving(time.Minute)), up(2)}, phase: train.PhaseFailed, exit: 137, cause: train.CauseDisrupted, words: "rank 1: the pod should be gone"},
+		"that of one is silent":   {pods: []corev1.Pod{up(0), up(1), up(2, silent(2*time.Minute))}, phase: train.PhaseFailed, exit: 137, cause: train.CauseDisrupted, words: "rank 2: node node-1 has not answered"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			job := &batchv1.Job{Spec: batchv1.JobSpec{Completions: new(int32(3))}, Status: tc.status}
+			wantStatus(t, newBackend(t).alive(job, tc.pods, now), tc.phase, tc.exit, tc.cause, tc.words)
 		})
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/signalbox-ml/signalbox/consumers/train"
-	"github.com/signalbox-ml/signalbox/registry"
 )
 
 // Labels and annotations of what we create.
@@ -26,6 +25,7 @@ const (
 	labelModel     = "signalbox.dev/model"
 	labelProject   = "signalbox.dev/project"
 	labelClass     = "signalbox.dev/compute-class"
+	labelWorkers   = "signalbox.dev/workers" // of jobs with several: their pods talk to each other
 	labelQueue     = "kueue.x-k8s.io/queue-name"
 	annotOwner     = "signalbox.dev/owner"
 	managedBy      = "signalbox"
@@ -37,12 +37,9 @@ const (
 	jobDir        = "/signalbox/job"
 	workDir       = "/signalbox/work"
 	jobFile       = "job.json"
+	// maxWorkers is what one Job may have.
+	maxWorkers = 512
 )
-
-// name is the name of everything that an attempt has: it fits a label, so that Kubernetes can name pods after it.
-func name(run registry.RunID, attempt int) string {
-	return "run-" + run.String() + "-" + strconv.Itoa(attempt)
-}
 
 func (b *Backend) meta(j train.Job) metav1.ObjectMeta {
 	labels := map[string]string{
@@ -53,7 +50,10 @@ func (b *Backend) meta(j train.Job) metav1.ObjectMeta {
 			labels[key] = value
 		}
 	}
-	m := metav1.ObjectMeta{Name: name(j.Run, j.Attempt), Namespace: b.cfg.Namespace, Labels: labels}
+	if j.Workers > 1 {
+		labels[labelWorkers] = strconv.Itoa(j.Workers)
+	}
+	m := metav1.ObjectMeta{Name: train.JobName(j.Run, j.Attempt), Namespace: b.cfg.Namespace, Labels: labels}
 	if j.Owner != "" {
 		m.Annotations = map[string]string{annotOwner: j.Owner}
 	}
@@ -89,12 +89,16 @@ func (b *Backend) job(j train.Job, class Class) (*batchv1.Job, error) {
 	if class.RuntimeClass != "" {
 		pod.RuntimeClassName = &class.RuntimeClass
 	}
+	workers := int32(max(1, j.Workers))
 	out := &batchv1.Job{ObjectMeta: meta, Spec: batchv1.JobSpec{
-		Parallelism: new(int32(1)), Completions: new(int32(1)), BackoffLimit: new(int32(0)),
+		Parallelism: new(workers), Completions: new(workers), BackoffLimit: new(int32(0)), // one that fails fails all
 		TTLSecondsAfterFinished: new(int32(b.cfg.Keep.Seconds())),
 		PodReplacementPolicy:    new(batchv1.Failed), // never a second pod beside one that may still run
 		Template:                corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: maps.Clone(meta.Labels), Annotations: meta.Annotations}, Spec: pod},
 	}}
+	if workers > 1 { // each pod has an index, which is its rank
+		out.Spec.CompletionMode = new(batchv1.IndexedCompletion)
+	}
 	if j.Deadline > 0 {
 		out.Spec.ActiveDeadlineSeconds = new(max(1, int64(j.Deadline.Seconds())))
 	}
@@ -108,11 +112,14 @@ func (b *Backend) container(j train.Job, class Class) corev1.Container {
 	resources := class.resources()
 	threads := max(1, resources.Requests.Cpu().Value())
 	env := []corev1.EnvVar{
-		{Name: "SIGNALBOX_EXECUTOR", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.uid"}}},
+		field("SIGNALBOX_EXECUTOR", "metadata.uid"),
 		{Name: "HOME", Value: workDir}, {Name: "TMPDIR", Value: workDir}, {Name: "SIGNALBOX_SCRATCH", Value: workDir},
 		{Name: "PYTHONHASHSEED", Value: "0"}, {Name: "PYTHONUNBUFFERED", Value: "1"}, {Name: "PYTHONDONTWRITEBYTECODE", Value: "1"},
 		{Name: "OMP_NUM_THREADS", Value: strconv.FormatInt(threads, 10)}, {Name: "OPENBLAS_NUM_THREADS", Value: strconv.FormatInt(threads, 10)},
 		{Name: "MKL_NUM_THREADS", Value: strconv.FormatInt(threads, 10)}, {Name: "OMP_WAIT_POLICY", Value: "PASSIVE"},
+	}
+	if j.Workers > 1 {
+		env = append(env, field(train.EnvRank, "metadata.annotations['"+batchv1.JobCompletionIndexAnnotation+"']"), field(train.EnvAddress, "status.podIP"))
 	}
 	for _, key := range slices.Sorted(maps.Keys(class.Env)) {
 		env = append(env, corev1.EnvVar{Name: key, Value: class.Env[key]})
@@ -131,6 +138,11 @@ func (b *Backend) container(j train.Job, class Class) corev1.Container {
 			{Name: "job", MountPath: jobDir, ReadOnly: true}, {Name: "work", MountPath: workDir},
 		},
 	}
+}
+
+// field is a variable that the cluster fills in.
+func field(name, path string) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: path}}}
 }
 
 // patient adds how long a pod stays on a node that is lost, where its class does not say.

@@ -28,8 +28,10 @@ type Config struct {
 	PythonPath string
 	// Env is added to the jobs' environment, which has none of ours but PATH, HOME, TMPDIR, TZ and the locale.
 	Env map[string]string
-	// Threads bounds the threads of numeric libraries in one job; 0 means 2.
+	// Threads bounds the threads of numeric libraries in one process; 0 means 2.
 	Threads int
+	// MaxWorkers bounds the processes of one job; 0 means 8.
+	MaxWorkers int
 	// Grace is the time between SIGTERM and SIGKILL; 0 means 5s.
 	Grace time.Duration
 	// Log hears of jobs that start and end; nil discards.
@@ -38,6 +40,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.Threads = cmp.Or(c.Threads, 2)
+	c.MaxWorkers = cmp.Or(c.MaxWorkers, 8)
 	c.Grace = cmp.Or(c.Grace, 5*time.Second)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -53,8 +56,8 @@ func (c Config) validate() error {
 	if len(c.Command) == 0 {
 		errs = append(errs, errors.New("command is missing"))
 	}
-	if c.Threads < 0 || c.Grace < 0 {
-		errs = append(errs, errors.New("threads or grace is negative"))
+	if c.Threads < 0 || c.MaxWorkers < 0 || c.Grace < 0 {
+		errs = append(errs, errors.New("threads, max workers or grace is negative"))
 	}
 	return errors.Join(errs...)
 }
@@ -66,7 +69,10 @@ type Backend struct {
 	live map[key]*process
 }
 
-var _ train.Backend = (*Backend)(nil)
+var (
+	_ train.Backend  = (*Backend)(nil)
+	_ train.Spreader = (*Backend)(nil)
+)
 
 type key struct {
 	run     registry.RunID
@@ -90,6 +96,9 @@ func New(cfg Config) (*Backend, error) {
 	return &Backend{cfg: cfg, live: map[key]*process{}}, nil
 }
 
+// MaxWorkers implements train.Spreader.
+func (b *Backend) MaxWorkers() int { return b.cfg.MaxWorkers }
+
 // Submit implements train.Backend.
 func (b *Backend) Submit(_ context.Context, j train.Job) error {
 	k := key{j.Run, j.Attempt}
@@ -102,15 +111,20 @@ func (b *Backend) Submit(_ context.Context, j train.Job) error {
 	if _, err := readStatus(dir); err == nil {
 		return nil // it has ended already
 	}
-	if err := prepare(dir, j); err != nil {
+	if j.Workers > b.cfg.MaxWorkers {
+		return fmt.Errorf("job %s/%d: %w: /compute_resource/workers: %d are more than the %d that run here",
+			j.Run, j.Attempt, registry.ErrInvalid, j.Workers, b.cfg.MaxWorkers)
+	}
+	folders, err := prepare(dir, j)
+	if err != nil {
 		return fmt.Errorf("job %s/%d: %w", j.Run, j.Attempt, err)
 	}
-	p, err := start(b.cfg, dir, j.Deadline)
+	p, err := start(b.cfg, folders, j.Deadline)
 	if err != nil {
 		return fmt.Errorf("job %s/%d: %w", j.Run, j.Attempt, err)
 	}
 	b.live[k] = p
-	b.cfg.Log.Info("job started", "run_id", j.Run, "attempt", j.Attempt, "pid", p.pid)
+	b.cfg.Log.Info("job started", "run_id", j.Run, "attempt", j.Attempt, "pids", p.pids())
 	return nil
 }
 
@@ -136,7 +150,7 @@ func (b *Backend) Status(_ context.Context, run registry.RunID, attempt int) (tr
 	return st, err
 }
 
-// Cancel implements train.Backend. It waits for the end of the process group, at most Config.Grace and a little.
+// Cancel implements train.Backend. It waits for the end of the process groups, at most Config.Grace and a little.
 func (b *Backend) Cancel(ctx context.Context, run registry.RunID, attempt int) error {
 	k := key{run, attempt}
 	b.mu.Lock()

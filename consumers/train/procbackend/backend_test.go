@@ -63,7 +63,7 @@ func TestBackend(t *testing.T) {
 			Kill: func(t *testing.T, run registry.RunID, attempt int) {
 				b.mu.Lock()
 				defer b.mu.Unlock()
-				if err := syscall.Kill(b.live[key{run, attempt}].pid, syscall.SIGKILL); err != nil {
+				if err := syscall.Kill(b.live[key{run, attempt}].workers[0].pid, syscall.SIGKILL); err != nil {
 					t.Fatal(err)
 				}
 			},
@@ -119,7 +119,7 @@ func TestJobSeesItsFilesAndNoneOfOurEnvironment(t *testing.T) {
 }
 
 func TestFilesStayInTheFolder(t *testing.T) {
-	for _, name := range []string{"../escape", "/etc/escape", "workflow/../../escape", "job.json", "log", "status.json"} {
+	for _, name := range []string{"../escape", "/etc/escape", "workflow/../../escape", "job.json", "log", "status.json", "ranks/1/job.json"} {
 		b := newBackend(t, t.TempDir(), "true")
 		if err := b.Submit(t.Context(), newJob(map[string]string{name: "x"})); err == nil {
 			t.Errorf("file %q was written", name)
@@ -177,7 +177,7 @@ func TestResubmitKeepsTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.mu.Lock()
-	first := strconv.Itoa(b.live[key{j.Run, 1}].pid) + "\n"
+	first := strconv.Itoa(b.live[key{j.Run, 1}].workers[0].pid) + "\n"
 	b.mu.Unlock()
 	awaitContent(t, filepath.Join(b.dir(key{j.Run, 1}), logFile), first)
 	if err := b.Close(); err != nil {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/signalbox-ml/signalbox/consumers/train"
 )
@@ -15,18 +17,36 @@ const (
 	jobFile    = "job.json"
 	logFile    = "log"
 	statusFile = "status.json"
+	ranksDir   = "ranks"
 )
 
-// prepare makes the folder of a job anew. What is there was left by a process that died with an earlier one of us; only
-// its log is worth keeping, in front of the new one.
-func prepare(dir string, j train.Job) error {
+// prepare makes the folder of a job anew, and in it one for each further worker; they are returned by rank. What is there
+// was left by a process that died with an earlier one of us; only its log is worth keeping, in front of the new one.
+func prepare(dir string, j train.Job) ([]string, error) {
 	old, err := os.ReadFile(filepath.Join(dir, logFile))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+		return nil, err
 	}
 	if err := os.RemoveAll(dir); err != nil {
-		return err
+		return nil, err
 	}
+	folders := []string{dir}
+	for rank := 1; rank < j.Workers; rank++ {
+		folders = append(folders, filepath.Join(dir, ranksDir, strconv.Itoa(rank)))
+	}
+	for _, folder := range folders {
+		if err := fill(folder, j); err != nil {
+			return nil, err
+		}
+	}
+	if len(old) > 0 {
+		return folders, os.WriteFile(filepath.Join(dir, logFile), old, 0o600)
+	}
+	return folders, nil
+}
+
+// fill makes a folder with the job document and its files.
+func fill(dir string, j train.Job) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -35,14 +55,9 @@ func prepare(dir string, j train.Job) error {
 		return err
 	}
 	defer root.Close()
-	if len(old) > 0 {
-		if err := root.WriteFile(logFile, old, 0o600); err != nil {
-			return err
-		}
-	}
 	for name, content := range j.Files {
-		switch name {
-		case jobFile, logFile, statusFile:
+		switch first, _, _ := strings.Cut(path.Clean(name), "/"); first {
+		case jobFile, logFile, statusFile, ranksDir:
 			return fmt.Errorf("file %q of a job has a name of ours", name)
 		}
 		if err := root.MkdirAll(path.Dir(name), 0o700); err != nil {

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -19,48 +17,46 @@ import (
 // errStillThere reports a process that survived SIGKILL: it hangs in the kernel.
 var errStillThere = errors.New("process does not end")
 
-// process is a job that was started by us and not yet forgotten.
+// process is a job that was started by us and not yet forgotten: one worker or several, by rank.
 type process struct {
-	pid  int
-	done chan struct{}
+	workers []*worker
+	done    chan struct{}
 	// status is valid once done is closed.
 	status train.Status
 	// timedOut and abandoned say why it was killed.
 	timedOut, abandoned atomic.Bool
 }
 
-// start runs the command in dir and watches it until it ends.
-func start(cfg Config, dir string, deadline time.Duration) (*process, error) {
-	out, err := os.OpenFile(filepath.Join(dir, logFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+// start runs the command in every folder and watches until all of them have ended. The first folder is the job's.
+func start(cfg Config, folders []string, deadline time.Duration) (*process, error) {
+	out, err := os.OpenFile(filepath.Join(folders[0], logFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(cfg.Command[0], append(cfg.Command[1:len(cfg.Command):len(cfg.Command)], filepath.Join(dir, jobFile))...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, environment(cfg), out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	dieWithParent(cmd.SysProcAttr)
-
 	p := &process{done: make(chan struct{})}
-	started := make(chan error)
-	go func() {
-		// The kernel ends the child when the thread that forked it ends, so that thread must stay.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		if err == nil {
-			p.pid = cmd.Process.Pid
+	ends := make(chan int, len(folders))
+	for rank, folder := range folders {
+		var w *worker
+		if w, err = startWorker(cfg, folder, out, rank, len(folders), ends); err != nil {
+			break
 		}
-		started <- err
-		if err == nil {
-			p.watch(cmd, dir, deadline)
+		p.workers = append(p.workers, w)
+	}
+	err = errors.Join(err, out.Close()) // the children have their own descriptors
+	if err != nil {
+		_ = p.signal(syscall.SIGKILL) // it fails for what has ended only
+		for range p.workers {
+			<-ends
 		}
-	}()
-	err = <-started
-	return p, errors.Join(err, out.Close()) // the child has its own descriptor
+		return nil, err
+	}
+	go p.watch(folders[0], deadline, ends)
+	return p, nil
 }
 
-// watch waits for the end and writes it down. A process that we took down with us has no result.
-func (p *process) watch(cmd *exec.Cmd, dir string, deadline time.Duration) {
+// watch waits for the end and writes it down. The first worker that fails ends the others, which would wait for it for ever.
+// A process that we took down with us has no result.
+func (p *process) watch(dir string, deadline time.Duration, ends <-chan int) {
 	if deadline > 0 {
 		timer := time.AfterFunc(deadline, func() {
 			p.timedOut.Store(true)
@@ -68,9 +64,19 @@ func (p *process) watch(cmd *exec.Cmd, dir string, deadline time.Duration) {
 		})
 		defer timer.Stop()
 	}
-	_ = cmd.Wait()                // the state says more
-	_ = p.signal(syscall.SIGKILL) // what it left behind in its group
-	p.status = statusOf(cmd.ProcessState, p.timedOut.Load())
+	p.status = train.Status{Phase: train.PhaseSucceeded}
+	for range p.workers {
+		rank := <-ends
+		st := statusOf(p.workers[rank].state, p.timedOut.Load())
+		if st.Phase != train.PhaseFailed || p.status.Phase == train.PhaseFailed {
+			continue
+		}
+		if len(p.workers) > 1 && st.Cause == "" {
+			st.Reason = fmt.Sprintf("rank %d: %s", rank, st.Reason)
+		}
+		p.status = st
+		_ = p.signal(syscall.SIGKILL) // who has ended meanwhile is no error
+	}
 	if !p.abandoned.Load() {
 		if err := writeStatus(dir, p.status); err != nil {
 			p.status.Reason += " (not kept: " + err.Error() + ")"
@@ -98,7 +104,7 @@ func statusOf(s *os.ProcessState, timedOut bool) train.Status {
 // abandon keeps the end of the process from being taken for its result.
 func (p *process) abandon() { p.abandoned.Store(true) }
 
-// stop ends the process group: first politely.
+// stop ends the process groups: first politely.
 func (p *process) stop(ctx context.Context, grace time.Duration) error {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		select {
@@ -120,19 +126,29 @@ func (p *process) stop(ctx context.Context, grace time.Duration) error {
 		case <-timer.C:
 		}
 	}
-	return fmt.Errorf("pid %d: %w", p.pid, errStillThere)
+	return fmt.Errorf("pids %v: %w", p.pids(), errStillThere)
 }
 
-// signal reaches the whole group; one that is gone is no error.
+// signal reaches the groups of all workers; one that is gone is no error.
 func (p *process) signal(sig syscall.Signal) error {
-	if err := syscall.Kill(-p.pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("signal pid %d: %w", p.pid, err)
+	var errs []error
+	for _, w := range p.workers {
+		errs = append(errs, w.signal(sig))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-// environment is what a job may see: nothing of ours that could be a credential.
-func environment(cfg Config) []string {
+// pids are those of the workers, by rank.
+func (p *process) pids() []int {
+	out := make([]int, len(p.workers))
+	for i, w := range p.workers {
+		out[i] = w.pid
+	}
+	return out
+}
+
+// environment is what a worker may see: nothing of ours that could be a credential.
+func environment(cfg Config, rank, workers int) []string {
 	threads := strconv.Itoa(cfg.Threads)
 	env := []string{
 		"PYTHONHASHSEED=0", "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1", "PYTHONNOUSERSITE=1",
@@ -149,6 +165,9 @@ func environment(cfg Config) []string {
 	}
 	for name, v := range cfg.Env {
 		env = append(env, name+"="+v)
+	}
+	if workers > 1 {
+		env = append(env, train.EnvRank+"="+strconv.Itoa(rank), train.EnvAddress+"=127.0.0.1")
 	}
 	return env
 }

@@ -33,6 +33,7 @@ func examples() map[string]any {
 		RunID: run, RunKey: digest, Model: "delay", Dataset: digest, Attempt: 2, State: "failed", Reason: "OutOfMemory", Package: digest,
 		Exception: &events.Exception{Type: "MemoryError", Message: "no memory", Step: "train", Retryable: true},
 	}
+	sweep := events.SweepChanged{SweepID: run, Model: "delay", Dataset: digest, State: "complete", Reason: "20 trials", Best: run, Package: digest}
 	return map[string]any{
 		events.TypeArchiveSealed: events.ArchiveSealed{
 			Stream: "flights", Topic: "events.flights", TopicID: "00112233445566778899aabbccddeeff", Partition: 1, Start: 3, End: 9, Records: 5,
@@ -57,6 +58,7 @@ func examples() map[string]any {
 		},
 		events.TypeRunRequested: changed, events.TypeRunStarted: changed, events.TypeRunSucceeded: changed, events.TypeRunFailed: changed,
 		events.TypeRunCancelled: changed,
+		events.TypeSweepStarted: sweep, events.TypeSweepEnded: sweep,
 		events.TypeTagMoved: events.TagMoved{
 			Tag: "delay/production", Generation: 2, Previous: arms, Next: arms, Actor: "kelley", Reason: "better", Evidence: digest,
 		},

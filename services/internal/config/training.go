@@ -13,6 +13,7 @@ const (
 	BackendLocal      = "local"      // processes of the machine that has the role train
 	BackendKubernetes = "kubernetes" // Jobs of a cluster
 	BackendRay        = "ray"        // jobs of a running Ray cluster
+	BackendKubeRay    = "kuberay"    // Ray clusters of a Kubernetes cluster, one for each job
 )
 
 // Training says how jobs run.
@@ -50,7 +51,7 @@ type Class struct {
 	Scratch string            `yaml:"scratch"`
 	Devices map[string]string `yaml:"devices"` // nvidia.com/gpu: "1"
 	Env     map[string]string `yaml:"env"`
-	// Only for Kubernetes. Tolerations and affinity are as in a pod's spec.
+	// Only for Kubernetes and KubeRay. Tolerations and affinity are as in a pod's spec.
 	LimitCPU      bool              `yaml:"limit_cpu"`
 	Image         string            `yaml:"image"`
 	NodeSelector  map[string]string `yaml:"node_selector"`
@@ -59,9 +60,11 @@ type Class struct {
 	Queue         string            `yaml:"queue"` // a LocalQueue of Kueue
 	PriorityClass string            `yaml:"priority_class"`
 	RuntimeClass  string            `yaml:"runtime_class"`
+	// Only for KubeRay: the pods of a job's cluster besides its head, all of this class's size.
+	Workers int `yaml:"workers"`
 }
 
-// Kubernetes is the cluster that classes of that backend use.
+// Kubernetes is the cluster that classes of that backend use, and those of KubeRay.
 type Kubernetes struct {
 	Kubeconfig string        `yaml:"kubeconfig"` // empty: the service account of this pod
 	Namespace  string        `yaml:"namespace"`
@@ -70,12 +73,18 @@ type Kubernetes struct {
 	PullPolicy string        `yaml:"pull_policy"`
 	NodeLoss   time.Duration `yaml:"node_loss"` // how long a silent node keeps its job; 0 means 1 min
 	Grace      time.Duration `yaml:"grace"`     // what a job has to end in peace; 0 means 30 s
+	// RayVersion is that of the images of KubeRay classes, such as 2.60.0: the operator starts Ray by it.
+	RayVersion string `yaml:"ray_version"`
 }
 
 // Ray is the cluster that classes of that backend use.
 type Ray struct {
-	URL   string `yaml:"url"`   // of its dashboard, such as http://ray-head:8265
-	Token string `yaml:"token"` // bearer token, where it asks for one
+	URL   string `yaml:"url"`   // of its dashboard, such as https://ray-head:8265
+	Token string `yaml:"token"` // bearer token
+	// ClosedNetwork says that nobody else reaches the URL: without it, an address that is not loopback needs token and TLS.
+	ClosedNetwork bool   `yaml:"closed_network"`
+	Instance      string `yaml:"instance"` // tells one Signalbox from another on the same cluster
+	Python        string `yaml:"python"`   // interpreter on the cluster's nodes; python where empty
 }
 
 // ClassNames are the values of compute_resource, sorted.
@@ -103,14 +112,21 @@ func (t Training) Uses(backend string) bool {
 func (c Config) CheckTraining() error {
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(c.Training.Classes)) {
-		switch b := c.Training.Classes[name].Backend; b {
-		case "", BackendLocal, BackendKubernetes, BackendRay:
+		class := c.Training.Classes[name]
+		switch b := class.Backend; b {
+		case "", BackendLocal, BackendKubernetes, BackendRay, BackendKubeRay:
 		default:
-			faults = append(faults, fmt.Errorf("training.classes.%s.backend is %q: want local, kubernetes or ray", name, b))
+			faults = append(faults, fmt.Errorf("training.classes.%s.backend is %q: want local, kubernetes, ray or kuberay", name, b))
+		}
+		if class.Workers != 0 && class.Backend != BackendKubeRay {
+			faults = append(faults, fmt.Errorf("training.classes.%s.workers: only classes of kuberay have them; runs ask for those of kubernetes themselves", name))
 		}
 	}
+	if c.Training.Uses(BackendKubeRay) && c.Training.Kubernetes.RayVersion == "" {
+		faults = append(faults, errors.New("training.kubernetes.ray_version is missing: say which Ray the images of kuberay classes have, such as 2.60.0"))
+	}
 	var n needs
-	n.need(!c.Training.Uses(BackendKubernetes) || c.Training.Kubernetes.Namespace != "", "training.kubernetes.namespace", "SIGNALBOX_KUBERNETES_NAMESPACE")
+	n.need(!c.Training.Uses(BackendKubernetes) && !c.Training.Uses(BackendKubeRay) || c.Training.Kubernetes.Namespace != "", "training.kubernetes.namespace", "SIGNALBOX_KUBERNETES_NAMESPACE")
 	n.need(!c.Training.Uses(BackendRay) || c.Training.Ray.URL != "", "training.ray.url", "SIGNALBOX_RAY_URL")
 	return errors.Join(append(faults, n.faults...)...)
 }

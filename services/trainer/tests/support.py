@@ -39,6 +39,8 @@ class State:
     fenced: bool = False
     executors: dict[tuple[str, int], str] = field(default_factory=dict)  # who has which attempt of which run
     starts: list[dict[str, Any]] = field(default_factory=list)
+    workers: int = 1  # of every run
+    members: dict[int, dict[str, Any]] = field(default_factory=dict)  # who has which rank
     chunks: dict[tuple[str, int], bytes] = field(default_factory=dict)  # by stream and number
     refuse: list[int] = field(default_factory=list)  # statuses to answer first, one a request
     lose: list[str] = field(default_factory=list)  # ends of paths whose next request is carried out and not answered
@@ -160,6 +162,8 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
                 self.answer(200, {"blobs": blobs})
             elif path.endswith(":start"):
                 self.claim(path.removeprefix("/v1/runs/").removesuffix(":start"), json.loads(body))
+            elif path.endswith(":join"):
+                self.join(json.loads(body))
             elif self.fenced():
                 self.answer(409, {"code": "fenced"})
             elif path.startswith("/v1/packages/"):
@@ -187,6 +191,18 @@ def _handler(state: State) -> type[BaseHTTPRequestHandler]:
                 self.answer(409, {"code": "fenced"})
             else:
                 self.answer(200, {"id": run, "attempt": body["attempt"]})
+
+        def join(self, body: dict[str, Any]) -> None:
+            own = {k: body[k] for k in ("rank", "executor", "address")}
+            if set(body) != {"attempt", *own}:
+                self.answer(400)
+            elif state.fenced or state.members.setdefault(own["rank"], own)["executor"] != own["executor"]:
+                self.answer(409, {"code": "fenced"})
+            else:
+                complete = len(state.members) == state.workers
+                members = [state.members[rank] for rank in range(state.workers)] if complete else []
+                joined = {"joined": len(state.members), "workers": state.workers}
+                self.answer(200, {**joined, "complete": complete, "members": members})
 
         def chunk(self, stream: str, number: int, body: bytes) -> None:
             limit, kind = {"log": (1 << 20, "octet-stream"), "series": (256 << 10, "jsonl")}[stream]

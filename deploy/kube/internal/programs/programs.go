@@ -1,5 +1,5 @@
-// Package programs finds the programs of Kubernetes in the user's cache, and builds them where they are not: all of them
-// are one binary, made from modules of Go alone, with one name for each program beside it.
+// Package programs finds programs for tests in the user's cache, and builds them where they are not, from modules of Go
+// alone. Those of Kubernetes are one binary, with one name for each program beside it; an operator is a set of its own.
 package programs
 
 import (
@@ -19,6 +19,15 @@ const binary = "kubernetes"
 // Set is the folder of a build.
 type Set struct{ dir string }
 
+// recipe is how a set is made.
+type recipe struct {
+	name   string   // for people, and of the folder of sources
+	folder string   // the folder's name in the cache begins with it
+	files  []string // what the set is made from, below the folder of all sources
+	last   string   // gets its name when all else is there
+	build  func(ctx context.Context, s Set, source string, progress io.Writer) error
+}
+
 // Path returns the path of a program: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet,
 // kube-proxy, kubectl, or pause, the static program of a pod's first container.
 func (s Set) Path(name string) string { return filepath.Join(s.dir, name) }
@@ -26,51 +35,58 @@ func (s Set) Path(name string) string { return filepath.Join(s.dir, name) }
 // Find returns the programs of the sources in source (see Source), building them if nobody did: 700 CPU-seconds with an
 // empty build cache, 10 with a warm one. Progress goes to progress. Two that want the same build wait for each other.
 func Find(ctx context.Context, source string, progress io.Writer) (Set, error) {
+	return find(ctx, source, progress, recipe{
+		name: binary, folder: "kube", last: binary, build: buildKubernetes,
+		files: []string{"kubernetes/go.mod", "kubernetes/go.sum", "kubernetes/main.go", "pause/main.go"},
+	})
+}
+
+func find(ctx context.Context, source string, progress io.Writer, r recipe) (Set, error) {
 	version, err := output(ctx, source, "go", "env", "GOVERSION")
 	if err != nil {
-		return Set{}, fmt.Errorf("find kubernetes: %w", err)
+		return Set{}, fmt.Errorf("find %s: %w", r.name, err)
 	}
-	id, err := key(source, version)
+	id, err := key(source, version, r.files)
 	if err != nil {
-		return Set{}, fmt.Errorf("find kubernetes: %w", err)
+		return Set{}, fmt.Errorf("find %s: %w", r.name, err)
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return Set{}, fmt.Errorf("find kubernetes: %w", err)
+		return Set{}, fmt.Errorf("find %s: %w", r.name, err)
 	}
-	s := Set{filepath.Join(cache, "signalbox", "kube-"+id)}
-	if s.complete() {
+	s := Set{filepath.Join(cache, "signalbox", r.folder+"-"+id)}
+	if s.has(r.last) {
 		return s, nil
 	}
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
-		return Set{}, fmt.Errorf("find kubernetes: %w", err)
+		return Set{}, fmt.Errorf("find %s: %w", r.name, err)
 	}
 	lock, err := os.OpenFile(s.Path("lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return Set{}, fmt.Errorf("find kubernetes: %w", err)
+		return Set{}, fmt.Errorf("find %s: %w", r.name, err)
 	}
 	defer lock.Close()
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return Set{}, fmt.Errorf("find kubernetes: lock %s: %w", lock.Name(), err)
+		return Set{}, fmt.Errorf("find %s: lock %s: %w", r.name, lock.Name(), err)
 	}
-	if s.complete() {
+	if s.has(r.last) {
 		return s, nil // by whoever had the lock before
 	}
-	if err := s.build(ctx, source, progress); err != nil {
-		return Set{}, fmt.Errorf("build kubernetes: %w", err)
+	began := time.Now()
+	fmt.Fprintf(progress, "building %s in %s: minutes the first time, seconds with a warm build cache\n", r.name, s.dir)
+	if err := r.build(ctx, s, source, progress); err != nil {
+		return Set{}, fmt.Errorf("build %s: %w", r.name, err)
 	}
+	fmt.Fprintf(progress, "built %s in %.0f s\n", r.name, time.Since(began).Seconds())
 	return s, nil
 }
 
-// complete reports whether everything is there: the binary is the last to get its name.
-func (s Set) complete() bool {
-	_, err := os.Stat(s.Path(binary))
+func (s Set) has(file string) bool {
+	_, err := os.Stat(s.Path(file))
 	return err == nil
 }
 
-func (s Set) build(ctx context.Context, source string, progress io.Writer) error {
-	began := time.Now()
-	fmt.Fprintf(progress, "building kubernetes in %s: minutes the first time, seconds with a warm build cache\n", s.dir)
+func buildKubernetes(ctx context.Context, s Set, source string, progress io.Writer) error {
 	gomod, err := os.ReadFile(filepath.Join(source, binary, "go.mod"))
 	if err != nil {
 		return err
@@ -80,14 +96,8 @@ func (s Set) build(ctx context.Context, source string, progress io.Writer) error
 		return err
 	}
 	for _, b := range []struct{ name, flags string }{{"pause", "-s -w"}, {binary, flags}} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", b.flags, "-o", s.Path(b.name+".new"), ".")
-		cmd.Dir = filepath.Join(source, b.name)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
-		cmd.Stdout, cmd.Stderr = progress, progress
-		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) } // it ends its compilers
-		cmd.WaitDelay = 10 * time.Second
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("%s: %w", b.name, err)
+		if err := s.compile(ctx, filepath.Join(source, b.name), ".", b.name, b.flags, progress); err != nil {
+			return err
 		}
 	}
 	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"} {
@@ -100,13 +110,29 @@ func (s Set) build(ctx context.Context, source string, progress io.Writer) error
 			return err
 		}
 	}
-	fmt.Fprintf(progress, "built kubernetes in %.0f s\n", time.Since(began).Seconds())
 	return nil
 }
 
+// compile builds a package of the module in dir as NAME.new: what has its name is complete.
+func (s Set) compile(ctx context.Context, dir, pkg, name, flags string, progress io.Writer) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", s.Path(name+".new"), pkg)
+	cmd.Dir = dir
+	cmd.Env = environ()
+	cmd.Stdout, cmd.Stderr = progress, progress
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) } // it ends its compilers
+	cmd.WaitDelay = 10 * time.Second
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// environ keeps the caller's workspace and flags out: the modules of programs stand alone.
+func environ() []string { return append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=") }
+
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, environ()
 	out, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)

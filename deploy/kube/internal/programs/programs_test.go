@@ -30,21 +30,21 @@ func TestKeyNamesTheSources(t *testing.T) {
 	for _, f := range files {
 		write(t, filepath.Join(source, f), "v1")
 	}
-	first, err := key(source, "go1.26")
+	first, err := key(source, "go1.26", files)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if other, err := key(source, "go1.27"); err != nil || other == first {
+	if other, err := key(source, "go1.27", files); err != nil || other == first {
 		t.Errorf("another Go has the key %s, %v, want one that is not %s", other, err, first)
 	}
 	for _, f := range files {
 		write(t, filepath.Join(source, f), "v2")
-		if other, err := key(source, "go1.26"); err != nil || other == first {
+		if other, err := key(source, "go1.26", files); err != nil || other == first {
 			t.Errorf("another %s has the key %s, %v, want one that is not %s", f, other, err, first)
 		}
 		write(t, filepath.Join(source, f), "v1")
 	}
-	if again, err := key(source, "go1.26"); err != nil || again != first {
+	if again, err := key(source, "go1.26", files); err != nil || again != first {
 		t.Errorf("the same sources have the key %s, %v, want %s", again, err, first)
 	}
 }
@@ -73,5 +73,24 @@ func write(t *testing.T, path, content string) {
 	}
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestKindsAreCopied(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	for _, f := range []string{"kustomization.yaml", "bases/a.yaml", "bases/b.yaml", "kustomizeconfig.yaml"} {
+		write(t, filepath.Join(from, f), f)
+	}
+	if err := copyKinds(from, to); err != nil {
+		t.Fatal(err)
+	}
+	for f, want := range map[string]bool{"kustomization.yaml": true, "bases/a.yaml": true, "bases/b.yaml": true, "kustomizeconfig.yaml": false} {
+		b, err := os.ReadFile(filepath.Join(to, f))
+		if (err == nil) != want || want && string(b) != f {
+			t.Errorf("%s: %q, %v", f, b, err)
+		}
+	}
+	if err := copyKinds(t.TempDir(), to); err == nil {
+		t.Error("a module without definitions is no error")
 	}
 }

@@ -39,9 +39,9 @@ func Source(from string) (string, error) {
 }
 
 // key names a build: what it is made from, and by which Go.
-func key(source, goVersion string) (string, error) {
+func key(source, goVersion string, files []string) (string, error) {
 	h := sha256.New()
-	for _, name := range []string{"kubernetes/go.mod", "kubernetes/go.sum", "kubernetes/main.go", "pause/main.go"} {
+	for _, name := range files {
 		b, err := os.ReadFile(filepath.Join(source, name))
 		if err != nil {
 			return "", err

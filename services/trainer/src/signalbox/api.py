@@ -23,8 +23,21 @@ from urllib.parse import quote, urlencode
 
 from . import notebook
 from .endpoint import ApiError, Endpoint
+from .sweeps import Sweep, SweepStatus
 
-__all__ = ["ApiError", "Client", "Metrics", "Point", "Prediction", "Run", "RunFailed", "Status", "Step"]
+__all__ = [
+    "ApiError",
+    "Client",
+    "Metrics",
+    "Point",
+    "Prediction",
+    "Run",
+    "RunFailed",
+    "Status",
+    "Step",
+    "Sweep",
+    "SweepStatus",
+]
 
 ENDED = frozenset({"complete", "failed", "cancelled"})
 
@@ -216,6 +229,25 @@ class Client:
         """
         body = json.dumps({**(request or {}), **members}).encode()
         return Run(self._control, str(self._control.call("POST", "/train", body)))
+
+    def sweep(self, request: Mapping[str, Any], search: Mapping[str, Any]) -> Sweep:
+        """Start a hyperparameter search: runs of a training request with what the search draws in custom_params.
+
+        The call is repeated if need be and starts one sweep. ApiError lists what is wrong with either of the two.
+        """
+        body = json.dumps({"request": dict(request), "search": dict(search)}).encode()
+        return Sweep(self._control, str(self._control.call("POST", "/v1/sweeps", body)["id"]))
+
+    def sweep_of(self, sweep: str) -> Sweep:
+        """Return the sweep of an id; nothing is asked yet."""
+        return Sweep(self._control, sweep)
+
+    def sweeps(self, model: str = "", state: str | Sequence[str] = (), limit: int = 100) -> list[SweepStatus]:
+        """Return sweeps without their trials, newest first, as ``runs`` does."""
+        states = [state] if isinstance(state, str) else list(state)
+        query = {"model": model, "state": ",".join(states), "limit": str(limit)}
+        path = "/v1/sweeps?" + urlencode({k: v for k, v in query.items() if v})
+        return [SweepStatus.parse(doc) for doc in self._control.call("GET", path)["sweeps"]]
 
     def run(self, run: str) -> Run:
         """Return the run of an id; nothing is asked yet."""

@@ -47,6 +47,12 @@ class Client:
         """Claim the attempt. Fenced where another executor has it: then leave everything as it is."""
         self._report("start", {"executor": self._executor})
 
+    def join(self, rank: int, address: str) -> dict[str, Any]:
+        """Take a rank of the attempt, and learn who the others are. Fenced where another executor has it."""
+        body = {"attempt": self._attempt, "rank": rank, "executor": self._executor, "address": address}
+        answer: dict[str, Any] = self._call("POST", f"/v1/runs/{self._run}:join", body)
+        return answer
+
     def series(self) -> Sender:
         """Return the sender of the attempt's series of metrics."""
         header = {k: v for k, v in self._header.items() if k != "Accept"}
@@ -164,6 +170,13 @@ class Client:
     ) -> transport.Answer:
         sent = {"Content-Type": "application/json", **self._header, **(header or {})}
         return transport.request(method, self._api + path, sent, body, attempts=attempts, timeout=timeout)
+
+
+class Worker(Client):
+    """Calls of a worker that is not the attempt's executor: it joins, and reports nothing else."""
+
+    def progress(self, step: str, seconds: float | None = None, metrics: Mapping[str, float] | None = None) -> None:
+        """Leave the steps to rank 0."""
 
 
 def _text(answer: transport.Answer) -> str:

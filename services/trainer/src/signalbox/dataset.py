@@ -62,13 +62,15 @@ class Files(Sequence[Path]):
             known = self._fetched[place] = _fetch_part(self._parts[place], self._cache)
         return known
 
-    def once(self) -> Iterator[Path]:
-        """Yield each file and delete it from the cache when the next one is asked for."""
-        for path in self:
+    def each(self, places: slice, keep: bool) -> Iterator[Path]:
+        """Yield files, fetched one by one; with ``keep=False`` each is deleted when the next one is asked for."""
+        for place in range(len(self))[places]:
+            path = self[place]
             try:
                 yield path
             finally:
-                path.unlink(missing_ok=True)
+                if not keep:
+                    path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -108,19 +110,28 @@ class Input:
         batch_size: int = 65536,
         filters: Sequence[Mapping[str, Any]] | None = None,
         keep: bool = True,
+        shard: tuple[int, int] = (0, 1),
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows in pieces of at most ``batch_size``, however large the source is.
 
         Rows that do not pass ``filters`` are left out (None: those of the request that are on columns of this source).
         At least one batch comes, without rows if need be. ``keep=False`` deletes each file once it is read.
+        ``shard=(rank, world_size)`` is one worker's share: every world_size-th file, or row group where there
+        are fewer files than workers.
         """
         wanted = list(columns or self.names) or [c.name for c in self.columns]
         own = {c.name for c in self.columns}
         docs = [f for f in self.filters if f.get("feature_name") in own] if filters is None else list(filters)
-        nothing = True
-        for path in self.files if keep else self.files.once():
+        rank, world = shard
+        if not 0 <= rank < world:
+            raise ValueError(f"shard {shard}: want a rank from 0 and, above it, how many ranks there are")
+        by_file = len(self.files) >= world
+        seen, nothing = 0, True
+        for path in self.files.each(slice(rank, None, world) if by_file else slice(None), keep):
             with pq.ParquetFile(path) as file:
-                for batch in scan(file, wanted, docs, batch_size):
+                groups = [g for g in range(file.num_row_groups) if by_file or (seen + g) % world == rank]
+                seen += file.num_row_groups
+                for batch in scan(file, wanted, docs, batch_size, groups):
                     nothing = False
                     yield batch
                 schema = pa.schema([file.schema_arrow.field(name) for name in wanted])

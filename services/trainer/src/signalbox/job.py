@@ -79,6 +79,8 @@ class Job:
     seed: int
     threads: int
     cache_dir: Path
+    workers: int = 1  # processes that execute the attempt together
+    rank: int = 0  # of this one among them
 
     @classmethod
     def load(cls, path: Path) -> Job:
@@ -94,6 +96,10 @@ class Job:
             raise JobError(f"job document has version {doc['version']}; this runner knows version {VERSION}")
         features = (doc["request"].get("data") or {}).get("features") or []
         names = [tuple(f.get("names") or ()) for f in features]
+        workers = int(doc.get("workers") or 1)
+        rank = int(os.environ.get("SIGNALBOX_RANK") or 0)
+        if not 0 <= rank < workers:
+            raise JobError(f"SIGNALBOX_RANK is {rank}, and the job has {workers} workers")
         names += [()] * (len(doc["inputs"]) - len(names))  # a run of a dataset need not list features
         return cls(
             run_id=doc["run_id"],
@@ -111,4 +117,6 @@ class Job:
             threads=int(doc.get("threads") or 2),
             # Where the document lies on a volume that cannot be written, another folder stands in.
             cache_dir=Path(os.environ.get("SIGNALBOX_SCRATCH") or base) / (doc.get("cache_dir") or "cache"),
+            workers=workers,
+            rank=rank,
         )

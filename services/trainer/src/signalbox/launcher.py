@@ -5,6 +5,9 @@ child is the job runner unless a command is given. All it prints goes to standar
 which may fall behind but does not hold the child up. The launcher ends as its child did: with its exit status, or
 128 and the number of the signal. It leaves the cause in the file that SIGNALBOX_TERMINATION_LOG names.
 
+Of several workers (SIGNALBOX_RANK) that of rank 0 does so. Any other leaves the claim of its rank to its child, and the
+log to rank 0: what it prints goes to standard output, and the last line to the cause.
+
 The launcher shares the memory of the container, so it uses the standard library alone.
 """
 
@@ -26,6 +29,7 @@ from .spool import Spool
 FENCED = 3
 TERMINATION_LOG = "/dev/termination-log"
 _LAST = 15.0  # seconds for the rest of the log
+_LINE = 1000  # bytes that are remembered of the output
 
 
 class LauncherError(Exception):
@@ -75,17 +79,18 @@ class Attempt:
 
 
 class Output:
-    """Standard output and the log, byte for byte the same."""
+    """Standard output and the log, byte for byte the same; without a log, standard output alone."""
 
-    def __init__(self, log: streams.Sender) -> None:
+    def __init__(self, log: streams.Sender | None) -> None:
         self._log = log
         self._stdout = True
         self._last = b"\n"
 
     def write(self, data: bytes) -> None:
         """Write to both. Standard output may block; it is let go once nobody reads it any more."""
-        self._log.write(data)
-        self._last = data[-1:]
+        if self._log is not None:
+            self._log.write(data)
+        self._last = (self._last + data)[-_LINE:]
         rest = memoryview(data)
         while self._stdout and rest:
             try:
@@ -97,10 +102,16 @@ class Output:
 
     def line(self, text: str) -> None:
         """Write a line of the launcher's own."""
-        self.write((b"" if self._last == b"\n" else b"\n") + text.encode() + b"\n")
+        self.write((b"" if self._last.endswith(b"\n") else b"\n") + text.encode() + b"\n")
+
+    def last_line(self) -> str:
+        """Return the last line, or the end of it."""
+        return self._last.strip().rpartition(b"\n")[2].decode("utf-8", "replace")
 
     def close(self) -> None:
         """Send the rest of the log, and say on standard output alone what of it will be missing."""
+        if self._log is None:
+            return
         left = self._log.close(_LAST)
         for text, said in (
             (f"the control plane refused the log: {self._log.refused}", self._log.refused),
@@ -120,8 +131,10 @@ def run(path: str, command: Sequence[str]) -> tuple[int, dict[str, Any]]:
     child = Child()  # from here on signals are answered, even as the first process of a container
     try:
         attempt = Attempt(path, executor)
-        attempt.claim()
-        output = Output(attempt.log())
+        leads = os.environ.get("SIGNALBOX_RANK", "0") == "0"
+        if leads:
+            attempt.claim()
+        output = Output(attempt.log() if leads else None)
         env = {**os.environ, "SIGNALBOX_EXECUTOR": executor}
         memory = Memory.own()
         kills = memory.kills()
@@ -139,6 +152,8 @@ def run(path: str, command: Sequence[str]) -> tuple[int, dict[str, Any]]:
     cause = explain(status, child.stopped_by, memory, memory.kills() - kills)
     if cause["reason"] == "out of memory":
         output.line(_killed(cause))
+    elif status > 0 and not leads and output.last_line():
+        cause["last"] = output.last_line()
     output.close()
     return (status if status >= 0 else 128 - status), cause
 

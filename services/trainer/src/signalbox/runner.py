@@ -4,6 +4,9 @@ Steps: fetch, preprocess, train, serialize, score, publish. Each is reported wit
 a report of its own: complete with a package, or failed with an exception. Exit status 0 means complete, 3 that the
 attempt is not ours: another process executes it, or the run has moved on. A signal ends the process at once and without
 a report; whoever sent it knows why.
+
+Where several workers execute the attempt, rank 0 does and reports all of this. The others fetch, preprocess and train
+with it, and report nothing: one of them that fails ends with status 1, and whoever runs the workers ends the others.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import logging
 import os
 import resource
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,12 +27,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import environment, evaluation, failure, log, streams
-from .client import Client, Fenced
+from . import distributed, environment, evaluation, failure, log, rendezvous, streams
+from .client import Client, Fenced, Worker
 from .dataset import DatasetError, Input, fetch, merge_columns
+from .distributed import Distributed
 from .filters import apply
 from .gpu import Devices
 from .job import Job, JobError
+from .links import PeerError
 from .packaging import Built, build
 from .profile import INTERVAL, PREFIX, Profile
 from .rows import prepare
@@ -42,6 +48,7 @@ _log = logging.getLogger("signalbox.runner")
 
 FENCED = 3
 SERIES_LAST = 10.0  # seconds for the rest of the series
+PEERS_END = 10.0  # seconds in which whoever runs the workers ends them all because of one
 SAMPLE = 1024  # rows on which a package is checked against the workflow
 
 
@@ -61,16 +68,19 @@ class Run:
 
     def __init__(self, job: Job, client: Client, series: streams.Sender | None = None) -> None:
         self.job, self.client, self.series = job, client, series
+        self.workers = Distributed()
         self.step_name = "start"
         self.steps: dict[str, dict[str, Any]] = {}
         self.lock = environment.lock()
         self.devices = Devices(INTERVAL)
 
     def execute(self) -> str:
-        """Run every step and return the id of the published package."""
+        """Run every step and return the id of the published package; "" where another worker publishes it."""
+        self.workers = rendezvous.meet(self.job, self.client)
         environment.seed_everything(self.job.seed)
         code = WorkflowCode.load(self.job.workflow_dir, self.job.entrypoint)
         workflow = bind(code.create(), self.job)
+        workflow.distributed = self.workers
         workflow.on_metric = self.record_metric
         inputs, frame = self.fetch(workflow)
         data = self.preprocess(workflow, inputs, frame)
@@ -78,6 +88,10 @@ class Run:
             model = workflow.train(data.training, data.holdout)
             if model is None:
                 raise TypeError("train returned None: return the fitted model")
+        self.workers.interrupted = False
+        if self.workers.rank:
+            _log.info("rank %d is done", self.workers.rank)
+            return ""
         with self.step("serialize") as figures:
             built = build(workflow, model, data.fields, data.sample, code.files, self.lock)
             figures.update(bytes=sum(len(b.data) for b in built.package.blobs()), files=len(built.package.files))
@@ -109,11 +123,20 @@ class Run:
             fields = learn_inputs(
                 training, workflow.classifier_features, merge_columns(inputs), workflow.categorical_features
             )
+            fields = self.agreed(fields)
             training, holdout = prepare(training, fields), prepare(stored, fields)
             sample = (holdout if len(holdout) else training).iloc[:SAMPLE]
             training = workflow.preprocess(training)
-            holdout = workflow.preprocess(holdout) if len(holdout) else training.iloc[:0]  # few transformers take no rows
+            # Few transformers take no rows.
+            holdout = workflow.preprocess(holdout) if len(holdout) else training.iloc[:0]
             return Data(fields, training, holdout, stored, sample)
+
+    def agreed(self, fields: tuple[Field, ...]) -> tuple[Field, ...]:
+        """Return the fields with what any worker has learned of them: codes of categories must be the same for all."""
+        if self.workers.world_size == 1:
+            return fields
+        documents = self.workers.gather([field.document() for field in fields])
+        return tuple(Field.parse(doc) for doc in distributed.merged(documents))
 
     def score(self, workflow: Workflow, model: Any, data: Data, built: Built) -> dict[str, bytes]:
         """Score the holdout and return the files for evaluation."""
@@ -206,7 +229,8 @@ class Run:
             _log.warning("could not keep the attempt's records: %s", second)
             keys = {}
         self.end_series()
-        self.client.fail(failure.describe(err, self.step_name, self.job.workflow_dir), keys)
+        document = failure.describe(err, self.step_name, self.job.workflow_dir, self.workers.interrupted)
+        self.client.fail(document, keys)
 
 
 def bind(workflow: Workflow, job: Job) -> Workflow:
@@ -234,8 +258,12 @@ def main(argv: list[str]) -> int:
         return 1
     _log.info("run %s attempt %d of model %s", job.run_id, job.attempt, job.model)
     executor = os.environ.get("SIGNALBOX_EXECUTOR") or str(uuid.uuid4())
-    client = Client(job.api, job.token, job.run_id, job.attempt, job.traceparent, executor)
+    kind = Worker if job.rank else Client
+    client = kind(job.api, job.token, job.run_id, job.attempt, job.traceparent, executor)
     try:
+        if job.rank:
+            _log.info("rank %d of %d", job.rank, job.workers)
+            return attempt(Run(job, client))
         client.start()
         return attempt(Run(job, client, client.series()))
     except Fenced as err:
@@ -255,6 +283,11 @@ def attempt(run: Run) -> int:
         raise
     except Exception as err:
         _log.exception("step %s failed", run.step_name)
+        if run.job.rank:
+            return 1
+        if run.workers.interrupted or isinstance(err, PeerError):
+            # Another worker may have ended. Then this process is about to be, too, and the cause is known elsewhere.
+            time.sleep(PEERS_END)
         try:
             run.report_failure(err)
         except Fenced:
@@ -264,6 +297,7 @@ def attempt(run: Run) -> int:
         return 1
     finally:
         run.devices.close()
+        run.workers.close()
 
 
 if __name__ == "__main__":

@@ -41,16 +41,22 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 
 
 def scan(
-    file: pq.ParquetFile, columns: Sequence[str], docs: Sequence[Mapping[str, Any]], batch_size: int
+    file: pq.ParquetFile,
+    columns: Sequence[str],
+    docs: Sequence[Mapping[str, Any]],
+    batch_size: int,
+    groups: Sequence[int] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a file that pass every filter, in pieces that have rows. Row groups that cannot hold any are
-    not read. DatasetError for a bad filter, and for a column that the file lacks."""
+    not read, nor are those that are not among ``groups`` (None: all are). DatasetError for a bad filter, and for a
+    column that the file lacks."""
     predicates = filters.parse(docs)
     needed = list(dict.fromkeys([*columns, *(p.name for p in predicates)]))
     lacking = [name for name in needed if name not in file.schema_arrow.names]
     if lacking:
         raise DatasetError(f"the data has no column {', '.join(lacking)}")
-    groups = [g for g in range(file.num_row_groups) if _may_hold(file, g, predicates)]
+    among = range(file.num_row_groups) if groups is None else groups
+    groups = [g for g in among if _may_hold(file, g, predicates)]
     if not groups:
         return
     for batch in file.iter_batches(batch_size, row_groups=groups, columns=needed, use_threads=False):

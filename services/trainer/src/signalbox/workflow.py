@@ -13,12 +13,13 @@ import pandas as pd
 
 from . import dataset, formats
 from .arrays import Floats
+from .distributed import Distributed
 
 if TYPE_CHECKING:
     from .dataset import Input
 
 # Members that live only while a job runs; a serialized workflow comes without them.
-_JOB_ONLY = ("request", "metrics", "on_metric", "log")
+_JOB_ONLY = ("request", "metrics", "on_metric", "log", "distributed")
 
 _METRIC = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
@@ -49,6 +50,8 @@ class Workflow:
         #: Where the runner wants to hear of each figure as it is logged.
         self.on_metric: Callable[[str, float, int | None], None] | None = None
         self.log = logging.getLogger("signalbox.workflow")
+        #: The processes that train together; one that is alone has rank 0 of 1.
+        self.distributed = Distributed()
 
     def train(self, training_dataframe: pd.DataFrame, holdout_dataframe: pd.DataFrame) -> Any:
         """Return a fitted model: anything with ``predict`` or ``predict_proba``, or what ``score`` understands.

@@ -4,6 +4,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -36,10 +37,14 @@ func work() {
 	if os.Getenv("SIGNALBOX_EXECUTOR") == "" || os.WriteFile("/etc/canary", nil, 0o600) == nil {
 		os.Exit(91) // no identity, or a root that can be written
 	}
+	rank := os.Getenv("SIGNALBOX_RANK")
+	if (net.ParseIP(os.Getenv("SIGNALBOX_ADDRESS")) == nil) != (rank == "") {
+		os.Exit(92) // a worker among others knows where it is reached, and no other does
+	}
 	fmt.Print("begin\n")
 	host, _ := os.Hostname()
 	for {
-		resp, err := http.Get(os.Getenv("CONTROL") + "/end?pod=" + host)
+		resp, err := http.Get(os.Getenv("CONTROL") + "/end?pod=" + host + "&rank=" + rank)
 		if err != nil {
 			time.Sleep(100 * time.Millisecond) // the test is not listening yet
 			continue
