@@ -73,17 +73,20 @@ func (r *Registry) RequestRun(ctx context.Context, q RunRequest) (run Run, creat
 	if err != nil {
 		return Run{}, false, fmt.Errorf("request run: %w", err)
 	}
+	id := RunID(uuid.NewSHA1(runSpace, key[:]))
+	if q.Nonce != "" {
+		id = nonceID(q.Nonce)
+	} else if run, err := r.catalog.Run(ctx, id); err == nil || !errors.Is(err, ErrNotFound) {
+		return run, false, err // most requests of an event are repeats
+	}
 	// A job needs exactly this code, also after the spec has changed.
 	if err := r.keepWorkflow(ctx, a.workflow); err != nil {
 		return Run{}, false, fmt.Errorf("request run: %w", err)
 	}
 	at := now()
 	run = Run{
-		ID: RunID(uuid.NewSHA1(runSpace, key[:])), Key: key, Model: a.model, Dataset: a.dataset, Workflow: a.workflow.Digest,
+		ID: id, Key: key, Model: a.model, Dataset: a.dataset, Workflow: a.workflow.Digest,
 		RetryOf: q.RetryOf, Request: a.request, Cause: events.Traceparent(ctx), State: RunRequested, Created: at, Updated: at,
-	}
-	if q.Nonce != "" {
-		run.ID = nonceID(q.Nonce)
 	}
 	ev, err := r.runEvent(ctx, events.TypeRunRequested, run, run.ID.String())
 	if err != nil {

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,14 +20,7 @@ const (
 
 // look brings every run one step further. Errors are logged: the next look tries again.
 func (m *Machine) look(ctx context.Context) {
-	active, err := m.cfg.Runs.Runs(ctx, registry.RunFilter{
-		States: []registry.RunState{registry.RunQueued, registry.RunRunning}, Limit: maxActive,
-	})
-	if err == nil {
-		var waiting []registry.Run
-		waiting, err = m.cfg.Runs.Runs(ctx, registry.RunFilter{States: []registry.RunState{registry.RunRequested}, Limit: maxWaiting, Oldest: true})
-		active = append(active, waiting...)
-	}
+	active, err := m.list(ctx)
 	if err != nil {
 		m.cfg.Log.WarnContext(ctx, "runs not listed", "error", err)
 		return
@@ -50,6 +44,27 @@ func (m *Machine) look(ctx context.Context) {
 		}
 	}
 	m.sweep(ctx)
+}
+
+// fullFor is how long nobody looks at those who wait while every slot is taken.
+const fullFor = 5 * time.Second
+
+// list returns the runs that have a job, and those that wait for one if there may be a slot.
+func (m *Machine) list(ctx context.Context) ([]registry.Run, error) {
+	active, err := m.cfg.Runs.Runs(ctx, registry.RunFilter{
+		States: []registry.RunState{registry.RunQueued, registry.RunRunning}, Limit: maxActive,
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Jobs that a queue outside holds back take no slot, so where there are such classes the count says nothing.
+	queued := slices.ContainsFunc(m.classes, func(c Class) bool { return c.Queued })
+	if !queued && len(active) >= m.cfg.MaxParallel && time.Since(m.listed) < fullFor {
+		return active, nil
+	}
+	m.listed = time.Now()
+	waiting, err := m.cfg.Runs.Runs(ctx, registry.RunFilter{States: []registry.RunState{registry.RunRequested}, Limit: maxWaiting, Oldest: true})
+	return append(active, waiting...), err
 }
 
 // finishOthers ends what was followed and is not active at that attempt any more.

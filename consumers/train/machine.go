@@ -124,7 +124,9 @@ type Machine struct {
 	// These belong to Run.
 	jobs  map[Attempt]*job   // followed attempts
 	noted map[Attempt]string // what their history says of why they wait
-	swept time.Time
+	notes int                // how many were written in this look
+	// When jobs were last swept, and those who wait last listed.
+	swept, listed time.Time
 }
 
 // attemptOf is the attempt at which a run is, and what it runs on.

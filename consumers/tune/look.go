@@ -45,7 +45,7 @@ func (w *Worker) step(ctx context.Context, s registry.Sweep, seen map[registry.R
 	spent := s.Search.MaxSeconds > 0 && seconds(trials) >= s.Search.MaxSeconds
 	active := 0
 	for _, t := range trials {
-		reason := ""
+		var reason string
 		switch {
 		case t.run.State.Final():
 			continue

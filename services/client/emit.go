@@ -149,7 +149,7 @@ func (c *Client) emitBatch(ctx context.Context, batch []outgoing, results []Even
 			return nil
 		}
 		if c.mayRepeat(ctx, err, n, more) != nil {
-			return nil // results say what is missing
+			return nil //nolint:nilerr // results say what is missing
 		}
 		batch = again
 	}

@@ -28,7 +28,7 @@ func (c *Client) Logs(ctx context.Context, id RunID, attempt int) (io.ReadCloser
 	r.query = attemptQuery(attempt)
 	var body io.ReadCloser
 	err := c.again(ctx, c.fewTries, func() error {
-		resp, err := c.open(ctx, r, nil)
+		resp, err := c.open(ctx, r, nil) //nolint:bodyclose // by the caller
 		if err == nil {
 			body = resp.Body
 		}

@@ -110,8 +110,7 @@ func TestSweepWithItsTrials(t *testing.T) {
 	if b.State != registry.RunCancelled || b.Value != nil || !strings.HasPrefix(b.Reason, "asha: 0.5") {
 		t.Errorf("trial 2: %+v", b)
 	}
-	var list struct{ Runs []registry.Run }
-	list = want[struct{ Runs []registry.Run }](w, w.do(w.tokens[auth.Viewer], "GET", "/v1/runs?sweep="+s.ID.String(), ""), http.StatusOK)
+	list := want[struct{ Runs []registry.Run }](w, w.do(w.tokens[auth.Viewer], "GET", "/v1/runs?sweep="+s.ID.String(), ""), http.StatusOK)
 	w.requestRun()
 	if len(list.Runs) != 3 || list.Runs[2].Sweep != s.ID || list.Runs[2].Trial != 1 {
 		t.Errorf("runs of the sweep: %+v", list.Runs)

@@ -49,7 +49,7 @@ func (b *Backend) Log(ctx context.Context, run registry.RunID, attempt int, offs
 // log opens what the job itself wrote.
 func (c *client) log(ctx context.Context, d details) (io.ReadCloser, error) {
 	ctx, cancel := context.WithTimeout(ctx, logTimeout)
-	resp, err := c.send(ctx, http.MethodGet, "api/jobs/"+d.ID+"/logs", "", nil)
+	resp, err := c.send(ctx, http.MethodGet, "api/jobs/"+d.ID+"/logs", "", nil) //nolint:bodyclose // by whoever reads
 	if err != nil {
 		cancel()
 		return nil, err

@@ -92,7 +92,7 @@ func (t *textReader) unicode() (rune, error) {
 		return r, err
 	}
 	if ahead, err := t.in.Peek(2); err != nil || string(ahead) != `\u` {
-		return utf8.RuneError, nil
+		return utf8.RuneError, nil //nolint:nilerr // a half character at the end is told as one that cannot be read
 	}
 	ahead, err := t.in.Peek(6)
 	if err != nil {

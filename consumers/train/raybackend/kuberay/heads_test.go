@@ -33,7 +33,6 @@ type sent struct {
 	Metadata            map[string]string `json:"metadata"`
 
 	times   int
-	stopped bool
 	status  string
 	message string
 }
@@ -116,11 +115,7 @@ func (h *heads) get(w http.ResponseWriter, r *http.Request) {
 func (h *heads) stop(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	j := h.jobs[namespace(r)+"/"+r.PathValue("id")]
-	if j != nil {
-		j.stopped = true
-	}
-	answer(w, map[string]any{"stopped": j != nil})
+	answer(w, map[string]any{"stopped": h.jobs[namespace(r)+"/"+r.PathValue("id")] != nil})
 }
 
 func answer(w http.ResponseWriter, v any) {

@@ -200,13 +200,12 @@ func TestDeadline(t *testing.T) {
 	b, j := s.backend(), newJob("CPU")
 	j.Deadline = 2 * time.Second
 	s.must(b.Submit(t.Context(), j))
-	s.awaitStatus(b, j, train.PhasePending, "")
 	if st := s.awaitStatus(b, j, train.PhaseFailed, "deadline"); st.Cause != train.CauseDeadline {
 		t.Errorf("status %+v", st)
 	}
 }
 
-// TestNothingIsLeft: what an attempt had goes with it, and Ray is told to stop.
+// TestNothingIsLeft: what an attempt had goes with it.
 func TestNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
@@ -218,9 +217,6 @@ func TestNothingIsLeft(t *testing.T) {
 	s.awaitPods(0)
 	if _, err := b.Status(t.Context(), j.Run, 1); !errors.Is(err, train.ErrNoJob) {
 		t.Errorf("status: %v", err)
-	}
-	if !theHeads.job(s.key(j.Run, 1)).stopped {
-		t.Error("nobody told Ray")
 	}
 	s.await("secrets and services gone", func() bool {
 		secrets, err := s.admin.CoreV1().Secrets(s.namespace).List(t.Context(), metav1.ListOptions{})

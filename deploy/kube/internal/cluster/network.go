@@ -31,7 +31,7 @@ func addBridge(name, address string) error {
 
 func deleteBridge(name string) error {
 	if _, err := os.Stat(filepath.Join("/sys/class/net", name)); err != nil {
-		return nil
+		return nil //nolint:nilerr // it is not there
 	}
 	return ip("link", "del", name)
 }
