@@ -12,7 +12,7 @@ GO      = CGO_ENABLED=0 go
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: help build demo up kube check test test-go test-cgo test-python test-e2e race chaos fuzz bench setup-test clean
+.PHONY: help build demo up kube check test test-go test-cgo test-python test-e2e race chaos fuzz bench bench-training setup-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -78,6 +78,9 @@ fuzz: ## each fuzz target for FUZZTIME (default 30s)
 
 bench: ## benchmarks; figures go to deploy/bench/results
 	@$(GO) test -run '^$$' -bench . -benchtime 1s ./consumers/... ./services/inference/...
+
+bench-training: build python ## T1 to T3 of the training goals and a peer; figures go to deploy/bench/results (as root for the peer)
+	@SIGNALBOX_BIN=$(CURDIR)/$(BIN) $(GO) run ./deploy/bench/training $(BENCH)
 
 clean: ## remove what was built here (caches stay)
 	@rm -rf $(BIN)

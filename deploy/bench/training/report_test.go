@@ -1,0 +1,106 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signalbox-ml/signalbox/registry/manifest"
+)
+
+func TestReport(t *testing.T) {
+	r := newReport(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
+	r.add(row{goal: "T1", what: "p99", numerator: "40 ms", denominator: "10 ms", ratio: 4, limit: "<= 5", met: true},
+		row{goal: "T2", what: "share", numerator: "4 s", denominator: "5 s", ratio: 0.8, limit: "<= 0.10"}, row{goal: "T1", what: "a part", numerator: "1 ms"})
+	r.note("measured %d times", 5)
+	text := r.markdown()
+	for _, want := range []string{
+		"# Training, 2026-11-23", "| T1 | p99 | 40 ms | 10 ms | 4.00 | <= 5: met |", "| 0.80 | <= 0.10: missed |",
+		"| T1 | a part | 1 ms |  |  |  |", "\nmeasured 5 times\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+}
+
+func TestChoose(t *testing.T) {
+	if got, err := choose(""); err != nil || strings.Join(got, " ") != "t1 t2 t3 peer" {
+		t.Errorf("everything: %v, %v", got, err)
+	}
+	if got, err := choose("t3,t1"); err != nil || strings.Join(got, " ") != "t3 t1" {
+		t.Errorf("two: %v, %v", got, err)
+	}
+	if _, err := choose("t4"); err == nil || !strings.Contains(err.Error(), "peer") {
+		t.Errorf("unknown: %v, want an error that says what there is", err)
+	}
+}
+
+// Every measurement that can be chosen can be done.
+func TestMeasurementsAreThere(t *testing.T) {
+	names, known := measurements()
+	if len(names) != len(known) {
+		t.Errorf("%d names, %d measurements", len(names), len(known))
+	}
+	for _, name := range names {
+		if known[name] == nil {
+			t.Errorf("%s cannot be done", name)
+		}
+	}
+}
+
+// The registry takes the manifests, and each is a dataset of its own.
+func TestDatasetsDiffer(t *testing.T) {
+	seen := map[string]bool{}
+	for i := range 100 {
+		b, err := emptyDataset("flight-delay", i).Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := manifest.DecodeDataset(b); err != nil {
+			t.Fatal(err)
+		}
+		seen[string(b)] = true
+	}
+	if len(seen) != 100 {
+		t.Errorf("%d different manifests of 100", len(seen))
+	}
+}
+
+func TestMemory(t *testing.T) {
+	if got := resident(os.Getpid()); got < 1<<20 {
+		t.Errorf("this process has %d bytes", got)
+	}
+	if got := resident(-1); got != 0 {
+		t.Errorf("no process has %d bytes", got)
+	}
+	m := watchMemory(os.Getpid())
+	defer m.close()
+	if got := m.take(); slices.Max(got) < 1<<20 {
+		t.Errorf("samples %d", got)
+	}
+	if first, last := thirds([]int64{5, 100, 6, 50, 50, 50, 8, 9, 7}); first != 6 || last != 8 {
+		t.Errorf("thirds %d and %d, want the middle of each", first, last)
+	}
+	if first, last := thirds([]int64{4}); first != 4 || last != 4 {
+		t.Errorf("one sample: %d and %d", first, last)
+	}
+}
+
+// Objects reach the peer whole, each in a variable of its own.
+func TestArgoObjects(t *testing.T) {
+	got, err := encoded(argoBus("127.0.0.1:9092", "bus"), argoSource("127.0.0.1:9092"), argoSensor())
+	if err != nil || len(got) != 3 {
+		t.Fatalf("%v, %v", got, err)
+	}
+	for i, o := range got {
+		if len(o) < 50 {
+			t.Errorf("object %d is %q", i, o)
+		}
+	}
+	if _, err := encoded(func() {}); err == nil {
+		t.Error("a function is an object")
+	}
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/signalbox-ml/signalbox/deploy/examples/flights"
+)
+
+// yearWindow is the first window of the dataset of the year: one is enough, and it has more than 300,000 rows.
+const yearWindow = 345 * 24 * time.Hour
+
+// runShare is T2: our share of a run's wall time, on the example's first window and on the year.
+func (b *bench) runShare(ctx context.Context) error {
+	if err := b.share(ctx, "two months", "", 24*24*time.Hour); err != nil {
+		return err
+	}
+	if !b.long {
+		return nil
+	}
+	tables, err := exec.CommandContext(ctx, "deploy/examples/flights/fetch.py").Output()
+	if err != nil {
+		return fmt.Errorf("tables of the year: %w (or leave them out: -year=false)", err)
+	}
+	return b.share(ctx, "year", strings.TrimSpace(string(tables)), yearWindow)
+}
+
+// share measures one dataset: tables in a folder ("": those of the tree), and the first window's length.
+func (b *bench) share(ctx context.Context, name, tables string, every time.Duration) error {
+	s, err := b.stack(ctx, "t2-"+strings.ReplaceAll(name, " ", "-"), "training: {max_parallel: 1}\n")
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.shareOn(ctx, s, name, tables, every), s.close())
+}
+
+func (b *bench) shareOn(ctx context.Context, s *stack, name, tables string, every time.Duration) error {
+	days := fmt.Sprintf("every: %dd", int(every.Hours()/24))
+	if err := s.example(ctx, func(_ string, spec []byte) []byte { return bytes.Replace(spec, []byte("every: 24d"), []byte(days), 1) }); err != nil {
+		return err
+	}
+	turn, err := s.turn(ctx, tables, every)
+	if err != nil {
+		return err
+	}
+	first, err := s.run(ctx, turn.Run)
+	if err != nil {
+		return err
+	}
+	var times []timeline
+	for range b.repeats {
+		var id string
+		if err := s.Call(ctx, http.MethodPost, s.Control+"/train", "application/json", first.Request, &id); err != nil {
+			return err
+		}
+		t, err := s.timeline(ctx, id)
+		if err != nil {
+			return err
+		}
+		times = append(times, t)
+	}
+	b.tellShare(name, turn.Rows, times)
+	return nil
+}
+
+// turn replays flights until the first window is a model.
+func (s *stack) turn(ctx context.Context, dir string, every time.Duration) (flights.Stages, error) {
+	files := flights.TwoMonths()
+	if dir != "" {
+		files = os.DirFS(dir)
+	}
+	tables, err := flights.Load(files)
+	if err != nil {
+		return flights.Stages{}, err
+	}
+	hs, err := flights.Happenings(tables)
+	if err != nil {
+		return flights.Stages{}, err
+	}
+	// As the example's spec has it, but for the length.
+	plan := flights.Plan{Start: time.Date(2013, 1, 1, 5, 0, 0, 0, time.UTC), Every: every, Loops: 1, End: hs[len(hs)-1].Known}
+	replay := flights.NewReplay(s.Client, hs)
+	replay.Batch = 1000
+	if err := replay.Until(ctx, plan.Due(1)); err != nil {
+		return flights.Stages{}, err
+	}
+	bounded, cancel := context.WithTimeoutCause(ctx, 10*time.Minute, errors.New("not within ten minutes"))
+	defer cancel()
+	return flights.Turn(bounded, s.Client, plan.WindowEnd(1))
+}
+
+// tellShare writes the rows of T2 for one dataset.
+func (b *bench) tellShare(name string, rows int64, times []timeline) {
+	parts := series{}
+	for _, t := range times {
+		for _, p := range t.parts {
+			parts.add(p.name, p.seconds)
+		}
+		parts.add("whole", t.whole)
+		parts.add("share", 1-t.trained/t.whole)
+	}
+	m := parts.medians()
+	what := fmt.Sprintf("%s, %d rows", name, rows)
+	b.report.add(row{goal: "T2", what: what + ": all but step train", numerator: fmt.Sprintf("%.3f s", m["share"]*m["whole"]),
+		denominator: fmt.Sprintf("%.3f s from requested to complete", m["whole"]), ratio: m["share"], limit: "<= 0.10", met: m["share"] <= 0.10})
+	for _, p := range times[0].parts {
+		b.report.add(row{goal: "T2", what: name + ": " + p.name, numerator: fmt.Sprintf("%.3f s", m[p.name]), denominator: "of the whole", ratio: m[p.name] / m["whole"]})
+	}
+	least := slices.MinFunc(times, func(a, b timeline) int { return cmp.Compare(a.whole, b.whole) })
+	b.report.note("T2, %s: %d runs of one request after the first, one at a time, local processes; medians. The fastest took %.3f s, %.3f s of that to train: a share of %.2f.",
+		name, len(times), least.whole, least.trained, 1-least.trained/least.whole)
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// quantile returns the value at q, from 0 to 1, by the nearest rank; 0 for no values.
+func quantile(values []float64, q float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[min(max(int(math.Ceil(q*float64(len(sorted))))-1, 0), len(sorted)-1)]
+}
+
+// median returns the middle value, or the mean of the two in the middle; 0 for no values.
+func median(values []float64) float64 {
+	n := len(values)
+	if n == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// series collects values by name, one of each round or request.
+type series map[string][]float64
+
+func (s series) add(name string, v float64) { s[name] = append(s[name], v) }
+
+// medians returns the median of every series.
+func (s series) medians() map[string]float64 {
+	out := map[string]float64{}
+	for name, values := range s {
+		out[name] = median(values)
+	}
+	return out
+}
