@@ -34,9 +34,11 @@ func against(t *testing.T, h http.HandlerFunc) *Backend {
 func TestOnlyRayKnows(t *testing.T) {
 	run := registry.RunID(uuid.New())
 	for name, h := range map[string]http.HandlerFunc{
-		"proxy's 404":    func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) },
-		"another job's":  func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "Job x does not exist", 404) },
-		"unavailable":    func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "Job run does not exist", http.StatusServiceUnavailable) },
+		"proxy's 404":   func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) },
+		"another job's": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "Job x does not exist", 404) },
+		"unavailable": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "Job run does not exist", http.StatusServiceUnavailable)
+		},
 		"login page":     func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
 		"another API":    func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") },
 		"redirect":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
