@@ -116,14 +116,28 @@ func firstFailure(pods []corev1.Pod) (train.Status, bool) {
 	if len(failed) == 0 {
 		return train.Status{}, false
 	}
-	return failure(slices.MinFunc(failed, func(a, b corev1.Pod) int {
+	p := slices.MinFunc(failed, func(a, b corev1.Pod) int {
 		return cmp.Or(
 			first(failure(a).Cause != "", failure(b).Cause != ""),
 			first(a.DeletionTimestamp == nil, b.DeletionTimestamp == nil),
 			endedAt(a).Compare(endedAt(b)),
 			cmp.Compare(rank(a), rank(b)),
 		)
-	})), true
+	})
+	st := failure(p)
+	if st.Cause == "" && stopped(p) {
+		st.Reason, st.Cause = of(p, "the pod was deleted"), train.CauseDisrupted
+	}
+	return st, true
+}
+
+// stopped reports that the container ended because somebody deleted the pod, whatever it said then.
+func stopped(p corev1.Pod) bool {
+	if p.DeletionTimestamp == nil || p.DeletionGracePeriodSeconds == nil {
+		return false
+	}
+	asked := p.DeletionTimestamp.Add(-time.Duration(*p.DeletionGracePeriodSeconds) * time.Second)
+	return !endedAt(p).Before(asked)
 }
 
 // first orders what is true before what is not.

@@ -49,6 +49,15 @@ func leaving(since time.Duration) func(*corev1.Pod) {
 	return func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: now.Add(-since)} }
 }
 
+// deleted is a pod that somebody deleted before now, with 30 s to end, and whose container ended before now.
+func deleted(since, end time.Duration) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.DeletionTimestamp = &metav1.Time{Time: now.Add(30*time.Second - since)}
+		p.DeletionGracePeriodSeconds = new(int64(30))
+		p.Status.ContainerStatuses[1].State.Terminated.FinishedAt = metav1.NewTime(now.Add(-end))
+	}
+}
+
 func silent(since time.Duration) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		p.Status.Conditions = []corev1.PodCondition{
@@ -82,6 +91,8 @@ func TestFinalStatus(t *testing.T) {
 		"drained":                                {failed, []corev1.Pod{pod(corev1.PodFailed, exit(143, "Error", ""), disrupted("EvictionByEvictionAPI", "Eviction API: evicting"))}, train.PhaseFailed, 143, train.CauseDisrupted, "evicting"},
 		"preempted":                              {failed, []corev1.Pod{pod(corev1.PodFailed, exit(143, "Error", ""), disrupted("PreemptionByScheduler", "preempting to accommodate a higher priority pod"))}, train.PhaseFailed, 143, train.CauseDisrupted, "higher priority"},
 		"pod gone":                               {failed, nil, train.PhaseFailed, 137, train.CauseDisrupted, "the pod is gone"},
+		"deleted by hand":                        {failed, []corev1.Pod{pod(corev1.PodFailed, exit(143, "Error", ""), deleted(10*time.Second, 5*time.Second))}, train.PhaseFailed, 143, train.CauseDisrupted, "the pod was deleted"},
+		"deleted after its end":                  {failed, []corev1.Pod{pod(corev1.PodFailed, exit(1, "Error", ""), deleted(10*time.Second, 30*time.Second))}, train.PhaseFailed, 1, "", "exit status 1"},
 		"first pod fenced":                       {failed, []corev1.Pod{pod(corev1.PodSucceeded), pod(corev1.PodFailed, exit(3, "Error", ""))}, train.PhaseFailed, 3, "", "exit status 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
