@@ -32,6 +32,8 @@ from signalbox.job import Job, JobError, Part, Signed, Source
 from signalbox.links import PeerError
 from signalbox.workflow import Workflow
 
+SRC = str(Path(__file__).resolve().parents[1] / "src")
+
 FLOW = """
 import hashlib, os, signal, sys, time
 import lightgbm as lgb
@@ -283,7 +285,7 @@ class Process:
 
     def __init__(self, folder: Path, module: str, rank: int, executor: str) -> None:
         self.out = b""
-        env = {**os.environ, "PYTHONPATH": "src", "SIGNALBOX_RANK": str(rank), "SIGNALBOX_ADDRESS": "127.0.0.1"}
+        env = {**os.environ, "PYTHONPATH": SRC, "SIGNALBOX_RANK": str(rank), "SIGNALBOX_ADDRESS": "127.0.0.1"}
         env.update(SIGNALBOX_EXECUTOR=executor, PYTHONHASHSEED="0", SIGNALBOX_TERMINATION_LOG=str(folder / "cause"))
         env.update(SIGNALBOX_SCRATCH=str(folder), OMP_NUM_THREADS="1")
         self.process = subprocess.Popen(
