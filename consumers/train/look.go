@@ -90,12 +90,13 @@ func (m *Machine) finishOthers(ctx context.Context, active []registry.Run) {
 
 // finish keeps the log of an attempt that is over and makes the backend forget it.
 func (m *Machine) finish(ctx context.Context, at Attempt, j *job) error {
-	if m.leaves(ctx, at, j) {
-		return ErrEnding
-	}
-	j.tail = tail{} // the job may have sent the rest itself
+	leaves := m.leaves(ctx, at, j) // before the copy, which then has everything
+	j.tail = tail{}                // the job may have sent the rest itself
 	if err := m.copyLog(ctx, at, j); err != nil {
 		return err
+	}
+	if leaves {
+		return ErrEnding
 	}
 	if j.backend != nil {
 		if err := j.backend.Cancel(ctx, at.Run, at.N); err != nil {

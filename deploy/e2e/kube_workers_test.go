@@ -50,12 +50,13 @@ func (k *kubeWorld) workers(t *testing.T) {
 	k.apply(t, together)
 	id := k.askWorkers(t, `{}`)
 	k.wantEnd(t, id, "complete", 1)
+	k.wantLog(t, id, "step publish\n")
 	status, log := k.world.get(t, fmt.Sprintf("%s/v1/runs/%s/logs", k.Control, id))
 	made := regexp.MustCompile(`models \['([0-9a-f]{64})', '([0-9a-f]{64})'\] of \[(\d+), (\d+)\] rows at ([0-9.]+):\d+,([0-9.]+):\d+`).FindStringSubmatch(string(log))
 	if status != 200 || made == nil || made[1] != made[2] || made[3] == "0" || made[5] == made[6] {
 		t.Errorf("the pods made %q, want one model of rows of both, at two addresses:\n%s", made, log)
 	}
-	run := k.wantEnd(t, k.askWorkers(t, `{"broken":true}`), "failed", 3)
+	run := k.wantEnd(t, k.askWorkers(t, `{"broken":true}`), "failed", 2)
 	if !strings.Contains(run.Exception.Message, "rank 1: exit status 1: ValueError: no more") {
 		t.Errorf("exception %+v, want rank 1 named", run.Exception)
 	}
