@@ -95,6 +95,7 @@ func (m *Machine) admit(ctx context.Context, active []registry.Run) []attemptOf 
 			}
 			continue
 		}
+		delete(m.noted, Attempt{w.run.ID, w.run.Attempt}) // it waits no more
 		taken.take(w.class, w.ask.Project)
 		out = append(out, attemptOf{run: run, class: w.class, fresh: true})
 	}

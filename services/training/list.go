@@ -44,12 +44,17 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
 		Runs []registry.Run `json:"runs"`
 		Next string         `json:"next,omitempty"`
 	}{Runs: []registry.Run{}}
-	if len(found) > limit {
-		found = found[:limit]
-		out.Next = found[limit-1].Cursor().String()
-	}
+	found, out.Next = page(found, limit)
 	out.Runs = append(out.Runs, found...)
 	return httpapi.JSON(w, http.StatusOK, out)
+}
+
+// page cuts a list that was asked for with one more than limit, and says where the next page begins, "" where none does.
+func page[T interface{ Cursor() registry.RunCursor }](found []T, limit int) (cut []T, next string) {
+	if len(found) <= limit {
+		return found, ""
+	}
+	return found[:limit], found[limit-1].Cursor().String()
 }
 
 // filter reads the query of a list.

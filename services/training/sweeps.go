@@ -108,10 +108,7 @@ func (s *Server) listSweeps(w http.ResponseWriter, r *http.Request) error {
 		Sweeps []registry.Sweep `json:"sweeps"`
 		Next   string           `json:"next,omitempty"`
 	}{Sweeps: []registry.Sweep{}}
-	if len(found) > limit {
-		found = found[:limit]
-		out.Next = found[limit-1].Cursor().String()
-	}
+	found, out.Next = page(found, limit)
 	out.Sweeps = append(out.Sweeps, found...)
 	return httpapi.JSON(w, http.StatusOK, out)
 }
