@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-const tenSeconds = `{"steps": 40}`
+const twentySeconds = `{"steps": 80}`
 
 // keeps looks at the first run once its Job is deleted: log, figures and series are the store's.
 func (k *kubeWorld) keeps(t *testing.T) {
@@ -77,7 +77,7 @@ func (k *kubeWorld) deadline(t *testing.T) {
 }
 
 func (k *kubeWorld) evicted(t *testing.T) {
-	id := k.ask(t, "CPU", tenSeconds)
+	id := k.ask(t, "CPU", twentySeconds)
 	k.stepping(t, id, 1)
 	for _, p := range k.pods(t.Context(), t, id) {
 		err := k.client.PolicyV1().Evictions(k.ns).Evict(t.Context(), &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: k.ns}})
@@ -89,7 +89,7 @@ func (k *kubeWorld) evicted(t *testing.T) {
 }
 
 func (k *kubeWorld) deleted(t *testing.T) {
-	id := k.ask(t, "CPU", tenSeconds)
+	id := k.ask(t, "CPU", twentySeconds)
 	k.stepping(t, id, 1)
 	background := metav1.DeletePropagationBackground
 	if err := k.client.BatchV1().Jobs(k.ns).Delete(t.Context(), "run-"+id+"-1", metav1.DeleteOptions{PropagationPolicy: &background}); err != nil {
@@ -103,7 +103,7 @@ func (k *kubeWorld) deleted(t *testing.T) {
 
 // fenced starts a second pod of a Job, as Kubernetes may: it has the same document and the same token.
 func (k *kubeWorld) fenced(t *testing.T) {
-	id := k.ask(t, "CPU", tenSeconds)
+	id := k.ask(t, "CPU", twentySeconds)
 	before := k.stepping(t, id, 1)
 	first := k.pods(t.Context(), t, id)[0]
 	twin := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "twin", Namespace: k.ns}, Spec: first.Spec}
@@ -130,7 +130,7 @@ func (k *kubeWorld) fenced(t *testing.T) {
 
 // apiServer kills the API server while a job runs, and again before another one can be submitted.
 func (k *kubeWorld) apiServer(t *testing.T) {
-	id := k.ask(t, "CPU", tenSeconds)
+	id := k.ask(t, "CPU", twentySeconds)
 	k.stepping(t, id, 1)
 	if err := k.cluster.Signal("kube-apiserver", syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -142,7 +142,7 @@ func (k *kubeWorld) apiServer(t *testing.T) {
 
 // crash kills the process that follows the jobs; the next one adopts them.
 func (k *kubeWorld) crash(t *testing.T) {
-	working := k.ask(t, "CPU", tenSeconds)
+	working := k.ask(t, "CPU", twentySeconds)
 	k.stepping(t, working, 1)
 	waiting := k.ask(t, "CPU", `{}`)
 	k.serves["train"]()

@@ -214,8 +214,11 @@ func (k *kubeWorld) until(t *testing.T, id, what string, ok func(kubeRun) bool) 
 func (k *kubeWorld) stepping(t *testing.T, id string, attempt int) kubeRun {
 	t.Helper()
 	return k.until(t, id, "the job to work", func(r kubeRun) bool {
+		if r.State == "failed" || r.State == "complete" {
+			t.Fatalf("the run ended before anybody saw its job work: %+v", r)
+		}
 		if r.Attempt != attempt || r.State != "running" {
-			return r.State == "failed"
+			return false
 		}
 		status, log := k.world.get(t, fmt.Sprintf("%s/v1/runs/%s/logs", k.Control, id))
 		return status == 200 && strings.Contains(string(log), "step 3\n")
