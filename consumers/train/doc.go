@@ -45,6 +45,8 @@
 //	machine restarts, local jobs die      next attempt; these do not count up to MaxAttempts, but up to maxLost
 //	two attempts alive at once            the older one's reports, artifacts and completion are refused
 //	two executors of one attempt          the second one's claim is refused
+//	a log cannot be read                  looks go on; once the attempt is over it is tried for a minute, then given up:
+//	                                      the node may be silent for good, and what the job sent by itself is kept
 //	backend away                          nothing is concluded from that; the next look asks again
 //	run's dataset or workflow is gone     failed as JobInvalid: no retry helps
 //	catalog, bucket or backend fails      logged, the next look tries again

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/signalbox-ml/signalbox/registry"
 	"github.com/signalbox-ml/signalbox/registry/bucket"
@@ -16,6 +17,12 @@ import (
 const maxChunk = 1 << 20
 
 const logType = "text/plain; charset=utf-8"
+
+// readWithin bounds one read of a job's output.
+const readWithin = 10 * time.Second
+
+// errUnread is a backend that does not hand out what a job has written.
+var errUnread = errors.New("log not readable")
 
 // tail is how far the copy of a live log has come: chunks 0 to next-1 hold bytes 0 to offset.
 type tail struct {
@@ -87,17 +94,19 @@ func (m *Machine) findTail(ctx context.Context, at Attempt, t *tail) error {
 
 // readLog reads at most limit bytes of the job's output. A job that is gone has none.
 func readLog(ctx context.Context, b Backend, at Attempt, offset, limit int64) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
 	r, err := b.Log(ctx, at.Run, at.N, offset)
 	if errors.Is(err, ErrNoJob) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("log of run %s: %w", at.Run, err)
+		return nil, fmt.Errorf("%w: %w", errUnread, err)
 	}
 	defer r.Close()
 	out, err := io.ReadAll(io.LimitReader(r, limit))
 	if err != nil {
-		return nil, fmt.Errorf("log of run %s: %w", at.Run, err)
+		return nil, fmt.Errorf("%w: %w", errUnread, err)
 	}
 	return out, nil
 }

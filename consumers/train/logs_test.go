@@ -128,3 +128,37 @@ func TestLastWordsAreKept(t *testing.T) {
 		}
 	})
 }
+
+// mute is a backend whose first job's node does not answer: reading its log takes as long as the reader waits.
+type mute struct {
+	*backendtest.Memory
+	run *registry.RunID
+}
+
+func (b mute) Log(ctx context.Context, run registry.RunID, attempt int, offset int64) (io.ReadCloser, error) {
+	if run == *b.run {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return b.Memory.Log(ctx, run, attempt, offset)
+}
+
+// A node that does not answer holds up neither the other runs nor the end of its own.
+func TestSilentLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, completes(3))
+		silent := w.request("a")
+		w.cfg.Classes = []train.Class{{Name: "CPU", Backend: mute{w.backend, &silent.ID}}}
+		w.start()
+		w.want(w.run(silent.ID, 2*time.Second), registry.RunRunning, 1)
+		other := w.request("b")
+		w.want(w.run(other.ID, 2500*time.Millisecond), registry.RunRunning, 1)
+		w.want(w.run(other.ID, 5*time.Second), registry.RunComplete, 1)
+		w.wantLog(other, 1, "line 0\nline 1\nline 2\n")
+		w.want(w.run(silent.ID, 3*time.Minute), registry.RunComplete, 1)
+		w.wantLog(silent, 1, "")
+		if n := w.backend.Len(); n != 0 {
+			t.Errorf("the backend still knows %d jobs", n)
+		}
+	})
+}

@@ -74,17 +74,19 @@ func (m *Machine) finishOthers(ctx context.Context, active []registry.Run) {
 		alive[Attempt{run.ID, run.Attempt}] = true
 	}
 	for at, j := range m.jobs {
-		if alive[at] {
-			continue
+		switch {
+		case alive[at] || !j.idle():
+		case j.over:
+			delete(m.jobs, at)
+			delete(m.noted, at)
+		default:
+			j.aside(func() {
+				err := m.finish(ctx, at, j)
+				if j.over = err == nil; !j.over && !errors.Is(err, ErrEnding) { // the next look tries again
+					m.cfg.Log.WarnContext(ctx, "attempt not cleaned up", "run_id", at.Run, "attempt", at.N, "error", err)
+				}
+			})
 		}
-		switch err := m.finish(ctx, at, j); {
-		case errors.Is(err, ErrEnding): // the next look asks again
-			continue
-		case err != nil:
-			m.cfg.Log.WarnContext(ctx, "attempt not cleaned up", "run_id", at.Run, "attempt", at.N, "error", err)
-			continue
-		}
-		delete(m.jobs, at)
 	}
 }
 
@@ -92,7 +94,9 @@ func (m *Machine) finishOthers(ctx context.Context, active []registry.Run) {
 func (m *Machine) finish(ctx context.Context, at Attempt, j *job) error {
 	leaves := m.leaves(ctx, at, j) // before the copy, which then has everything
 	j.tail = tail{}                // the job may have sent the rest itself
-	if err := m.copyLog(ctx, at, j); err != nil {
+	if err := m.copyLog(ctx, at, j); errors.Is(err, errUnread) && time.Since(j.leaving) > unreadWithin {
+		m.cfg.Log.WarnContext(ctx, "log not complete", "run_id", at.Run, "attempt", at.N, "error", err)
+	} else if err != nil {
 		return err
 	}
 	if leaves {
@@ -107,9 +111,12 @@ func (m *Machine) finish(ctx context.Context, at Attempt, j *job) error {
 		return err
 	}
 	m.end(ctx, j, at)
-	delete(m.noted, at)
 	return nil
 }
+
+// unreadWithin is how long an attempt that is over keeps its job because nobody hands out the log: its node may be silent
+// for good.
+const unreadWithin = time.Minute
 
 // leaveWithin is what a job that has reported its end may take to send the rest of its log and to go.
 const leaveWithin = 20 * time.Second
@@ -158,14 +165,20 @@ func (m *Machine) adopt(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// leave copies what the jobs have written so far.
+// leave copies what the jobs have written so far, and waits for what is under way.
 func (m *Machine) leave(ctx context.Context) {
+	var g errgroup.Group
 	for at, j := range m.jobs {
-		if err := m.copyLog(ctx, at, j); err != nil {
-			m.cfg.Log.WarnContext(ctx, "log not copied", "run_id", at.Run, "attempt", at.N, "error", err)
-		}
-		if j.span != nil {
-			j.span.End()
-		}
+		g.Go(func() error {
+			j.wait()
+			if err := m.copyLog(ctx, at, j); err != nil {
+				m.cfg.Log.WarnContext(ctx, "log not copied", "run_id", at.Run, "attempt", at.N, "error", err)
+			}
+			if j.span != nil {
+				j.span.End()
+			}
+			return nil
+		})
 	}
+	_ = g.Wait() // what could not be copied is logged
 }

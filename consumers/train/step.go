@@ -27,9 +27,12 @@ func (m *Machine) step(ctx context.Context, a attemptOf, j *job) error {
 	case err != nil:
 		return fmt.Errorf("status of run %s: %w", run.ID, err)
 	}
-	// A log that cannot be copied now must not keep the run from moving.
-	if err := m.copyLog(ctx, at, j); err != nil {
-		m.cfg.Log.WarnContext(ctx, "log not copied", "run_id", run.ID, "attempt", run.Attempt, "error", err)
+	if j.idle() {
+		j.aside(func() {
+			if err := m.copyLog(ctx, at, j); err != nil {
+				m.cfg.Log.WarnContext(ctx, "log not copied", "run_id", run.ID, "attempt", run.Attempt, "error", err)
+			}
+		})
 	}
 	j.why = ""
 	switch st.Phase {

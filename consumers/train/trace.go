@@ -14,16 +14,6 @@ import (
 	"github.com/signalbox-ml/signalbox/registry"
 )
 
-// job is what the machine remembers of an attempt that it follows. All of it can be found again.
-type job struct {
-	backend Backend // nil: its class is no longer configured
-	span    trace.Span
-	begun   time.Time // when this process first saw it
-	tail    tail
-	why     string    // what it waits for, by the backend's last word
-	leaving time.Time // since when it is over
-}
-
 // follow returns what is remembered of a run's current attempt, and begins its span if that is new. The span is a trace
 // of its own: what asked for the run may be days old and have a thousand causes of its own. It is linked instead.
 func (m *Machine) follow(ctx context.Context, a attemptOf) *job {
