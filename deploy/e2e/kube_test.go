@@ -234,15 +234,10 @@ func (k *kubeWorld) wantEnd(t *testing.T, id, state string, attempt int) kubeRun
 	return run
 }
 
-// wantLog waits for the last line of a run's log, which the job may still be sending, and wants another one there once.
+// wantLog wants a line once in a run's whole log.
 func (k *kubeWorld) wantLog(t *testing.T, id, line string) {
 	t.Helper()
-	var log string
-	await(t, 30*time.Second, "the whole log", func() (bool, error) {
-		log = k.cli(t, "runs", "logs", id)
-		return strings.Contains(log, "run complete"), fmt.Errorf("log:\n%s", log)
-	})
-	if strings.Count(log, line) != 1 {
+	if log := k.log(t, id, "run complete"); strings.Count(log, line) != 1 {
 		t.Errorf("the log has %q %d times:\n%s", line, strings.Count(log, line), log)
 	}
 }

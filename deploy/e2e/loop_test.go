@@ -123,10 +123,18 @@ func (w *world) turns(t *testing.T) {
 	if s.Decision != "promote" || s.Generation != 1 {
 		t.Errorf("the first model was not promoted: %+v", s)
 	}
-	log := w.cli(t, "runs", "logs", s.Run)
-	if !strings.Contains(log, "publish") {
-		t.Errorf("the run's log:\n%s", log)
-	}
+	w.log(t, s.Run, "step publish")
+}
+
+// log waits for a line of a run's log, which the job may still be sending, and returns what there is then.
+func (w *world) log(t *testing.T, id, line string) string {
+	t.Helper()
+	var log string
+	await(t, 30*time.Second, "the log", func() (bool, error) {
+		log = w.cli(t, "runs", "logs", id)
+		return strings.Contains(log, line), fmt.Errorf("no %q in the log:\n%s", line, log)
+	})
+	return log
 }
 
 func (w *world) turn(t *testing.T, k int) flights.Stages {
