@@ -40,6 +40,10 @@ func TestNode(t *testing.T) {
 	if said := r.kubectl(t, "", "logs", "job/trainer"); said != "imported" {
 		t.Errorf("the trainer said %q", said)
 	}
+	// 3 is an address that somebody has set: the kernel leaves it alone when ports come and go.
+	if kind, err := os.ReadFile("/sys/class/net/signalbox0/addr_assign_type"); err != nil || strings.TrimSpace(string(kind)) != "3" {
+		t.Errorf("the address of the bridge is of type %q (%v) and may change under the pods", kind, err)
+	}
 	r.end(t)
 	if after := tracesAlone(t); after != before {
 		t.Errorf("the machine was\n%s\nand is\n%s", before, after)

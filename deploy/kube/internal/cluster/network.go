@@ -16,11 +16,14 @@ const (
 	bridge = "signalbox0"
 	nodeIP = "10.244.0.1"
 	podNet = "10.244.0.0/24"
+	// bridgeMAC is the bridge's for good. One that nobody sets is the lowest of its ports', changes as pods come and go,
+	// and leaves those that stay without a way to the node until their neighbour tables are refreshed, up to a minute.
+	bridgeMAC = "0a:58:0a:f4:00:01"
 )
 
 func addBridge(name, address string) error {
 	for _, args := range [][]string{
-		{"link", "add", name, "type", "bridge"}, {"addr", "add", address, "dev", name}, {"link", "set", name, "up"},
+		{"link", "add", name, "address", bridgeMAC, "type", "bridge"}, {"addr", "add", address, "dev", name}, {"link", "set", name, "up"},
 	} {
 		if err := ip(args...); err != nil {
 			return err
