@@ -81,6 +81,7 @@ func (s *stage) pod(j train.Job) corev1.Pod {
 }
 
 func TestOutOfMemory(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	b, _ := s.backend(quick)
 	j := s.begun(b)
@@ -94,6 +95,7 @@ func TestScratchExceeded(t *testing.T) {
 		t.Log("NOT TESTED: there is no node whose disk could be filled")
 		return
 	}
+	t.Parallel()
 	s := newStage(t)
 	b, _ := s.backend(quick)
 	j := s.begun(b)
@@ -102,6 +104,7 @@ func TestScratchExceeded(t *testing.T) {
 }
 
 func TestEvicted(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	b, _ := s.backend(quick)
 	j := s.begun(b)
@@ -113,6 +116,7 @@ func TestEvicted(t *testing.T) {
 }
 
 func TestPodDeleted(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	b, _ := s.backend(quick)
 	j := s.begun(b)
@@ -126,6 +130,7 @@ func TestPodDeleted(t *testing.T) {
 func TestJobDeleted(t *testing.T) {
 	for _, policy := range []metav1.DeletionPropagation{metav1.DeletePropagationForeground, metav1.DeletePropagationBackground} {
 		t.Run(string(policy), func(t *testing.T) {
+			t.Parallel()
 			s := newStage(t)
 			b, _ := s.backend(quick)
 			j := s.begun(b)
@@ -233,6 +238,7 @@ func (s *stage) awaitNode() {
 }
 
 func TestWhyPending(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	_, err := s.client.CoreV1().ResourceQuotas(s.namespace).Create(t.Context(), &corev1.ResourceQuota{
 		ObjectMeta: metav1.ObjectMeta{Name: "none"},
@@ -268,6 +274,7 @@ func TestWhyPending(t *testing.T) {
 
 // Submit of what cannot become a Job says so: the machine fails such a run at once.
 func TestSubmitRefuses(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	b, _ := s.backend()
 	big := newJob("CPU")
@@ -283,6 +290,7 @@ func TestSubmitRefuses(t *testing.T) {
 }
 
 func TestJobsListsOurs(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	b, _ := s.backend(quick)
 	other, _ := s.backend(quick, func(c *kubebackend.Config) { c.Instance = "another" })

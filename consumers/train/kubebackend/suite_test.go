@@ -21,6 +21,7 @@ func TestContract(t *testing.T) {
 		logs = backendtest.LogsNever
 	}
 	backendtest.TestBackend(t, func(t *testing.T) backendtest.Subject {
+		t.Parallel() // most of it waits for the cluster
 		s := newStage(t)
 		b, stop := s.backend(quick)
 		return backendtest.Subject{

@@ -54,6 +54,7 @@ func (s *stage) alive(j train.Job) []string {
 }
 
 func TestWorkersSucceedTogether(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	b, _ := s.backend(quick)
 	j := s.spread(b)
@@ -80,6 +81,7 @@ func TestWorkersSucceedTogether(t *testing.T) {
 }
 
 func TestOneWorkerFailsAll(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	b, _ := s.backend(quick)
 	for order, want := range map[string]train.Status{
@@ -101,6 +103,7 @@ func TestOneWorkerFailsAll(t *testing.T) {
 }
 
 func TestCancelEndsEveryWorker(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	b, _ := s.backend(quick)
 	j := s.spread(b)
@@ -112,6 +115,7 @@ func TestCancelEndsEveryWorker(t *testing.T) {
 
 // A cluster that has room for one worker says that it is not for all.
 func TestWorkersWaitForEachOther(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	_, err := s.client.CoreV1().ResourceQuotas(s.namespace).Create(t.Context(), &corev1.ResourceQuota{
 		ObjectMeta: metav1.ObjectMeta{Name: "one"},
