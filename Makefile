@@ -43,11 +43,11 @@ check: ## fast checks without servers: format, vet, the laws of the tree
 	@$(GO) vet ./...
 	@$(GO) test -count=1 ./deploy/lint
 
-setup-test: ## Java, Maven, PostgreSQL and containerd for the tests, through the system's package manager; Kubernetes from source
+setup-test: ## Java, Maven, PostgreSQL and containerd for the tests, through the system's package manager; Kubernetes, KubeRay and Kueue from source
 	@deploy/setup/require.sh go cc python
 	@deploy/setup/servers.sh
 	@deploy/kube/packages.sh || echo "without them the tests have a Kubernetes without containers"
-	@$(GO) run ./deploy/kube programs >/dev/null
+	@$(GO) run ./deploy/kube programs --with kuberay,kueue >/dev/null
 
 test: setup-test build python check test-go test-cgo test-python test-e2e ## every test, those against real servers included
 

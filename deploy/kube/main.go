@@ -18,8 +18,8 @@ import (
 const usage = `usage:
   kube up [--mode api|node|auto] --dir DIR [--ready-timeout 2m] [--wait 10m]
       run a cluster until standard input ends; one line of JSON says how to reach it
-  kube programs [--with kuberay]
-      build the programs of Kubernetes, if nobody did, and print their folder; then those of the operator, and theirs
+  kube programs [--with kuberay,kueue]
+      build the programs of Kubernetes, if nobody did, and print their folder; then each operator, and its folder
   kube image build --root DIR --name NAME:TAG --out FILE [--user UID:GID] [--entrypoint A,B] [--env K=V]...
       make an image of a folder
   kube image load --socket SOCKET FILE

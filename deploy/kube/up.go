@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/signalbox-ml/signalbox/deploy/kube/internal/cluster"
 	"github.com/signalbox-ml/signalbox/deploy/kube/internal/programs"
@@ -39,29 +40,35 @@ func up(ctx context.Context, args []string) error {
 func printPrograms(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("kube programs", flag.ContinueOnError)
 	tree := fs.String("tree", ".", "a `directory` in the source tree")
-	with := fs.String("with", "", "an `operator` too: kuberay")
+	with := fs.String("with", "", "`operators` too, with commas between them: kuberay, kueue")
 	if err := parse(fs, args, 0); err != nil {
 		return err
 	}
-	if *with != "" && *with != "kuberay" {
-		return fmt.Errorf("kube programs: --with %s: want kuberay", *with)
-	}
-	set, err := find(ctx, *tree)
-	if err != nil {
-		return err
-	}
-	if _, err = fmt.Fprintln(os.Stdout, set.Path("")); err != nil || *with == "" {
-		return err
+	finds := []func(context.Context, string, io.Writer) (programs.Set, error){programs.Find}
+	for name := range strings.SplitSeq(*with, ",") {
+		if name == "" {
+			continue
+		}
+		find, ok := programs.Operators()[name]
+		if !ok {
+			return fmt.Errorf("kube programs: --with %s: want kuberay or kueue", name)
+		}
+		finds = append(finds, find)
 	}
 	source, err := programs.Source(*tree)
 	if err != nil {
 		return err
 	}
-	if set, err = programs.FindKubeRay(ctx, source, os.Stderr); err != nil {
-		return err
+	for _, find := range finds {
+		set, err := find(ctx, source, os.Stderr)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(os.Stdout, set.Path("")); err != nil {
+			return err
+		}
 	}
-	_, err = fmt.Fprintln(os.Stdout, set.Path(""))
-	return err
+	return nil
 }
 
 func find(ctx context.Context, tree string) (programs.Set, error) {

@@ -31,9 +31,10 @@ type Class struct {
 	NodeSelector map[string]string
 	// Tolerations and Affinity are as in a pod's spec, in JSON; empty: none.
 	Tolerations, Affinity json.RawMessage
-	// Queue is a Kueue LocalQueue of the namespace; "" means that the scheduler gets the pod at once.
+	// Queue is a Kueue LocalQueue of the namespace, whose ClusterQueue has quotas for all of the above; "" means that the
+	// scheduler gets the pod at once.
 	Queue string
-	// PriorityClass and RuntimeClass are objects of the cluster; "" means its defaults.
+	// PriorityClass and RuntimeClass are objects of the cluster; "" means its defaults. Priority counts in the queue, too.
 	PriorityClass, RuntimeClass string
 	// Env is added to the containers' environment. Names that change how programs are loaded are refused.
 	Env map[string]string

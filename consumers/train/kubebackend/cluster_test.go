@@ -68,6 +68,7 @@ func buildJobImage(dir string) (string, error) {
 // stage is a namespace with a server that tells jobs how to end.
 type stage struct {
 	t         *testing.T
+	cluster   *kubetest.Cluster
 	client    kubernetes.Interface
 	namespace string
 	control   string // where pods reach the server
@@ -79,11 +80,17 @@ type stage struct {
 // newStage makes a namespace that admits only restricted pods, and removes it after the test.
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	client, err := kubebackend.Connect(theCluster.Kubeconfig)
+	return stageOn(t, theCluster)
+}
+
+// stageOn makes it on any cluster.
+func stageOn(t *testing.T, cluster *kubetest.Cluster) *stage {
+	t.Helper()
+	client, err := kubebackend.Connect(cluster.Kubeconfig)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, client: client, orders: map[string]chan string{}}
+	s := &stage{t: t, cluster: cluster, client: client, orders: map[string]chan string{}}
 	ns, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		GenerateName: "test-", Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
 	}}, metav1.CreateOptions{})
@@ -105,7 +112,7 @@ func newStage(t *testing.T) *stage {
 // serve stands by for the jobs of the namespace.
 func (s *stage) serve(admin kubernetes.Interface) {
 	s.t.Helper()
-	if theCluster.Mode == kubetest.ModeNode {
+	if s.cluster.Mode == kubetest.ModeNode {
 		s.listen()
 	} else {
 		s.play(admin)
@@ -114,7 +121,7 @@ func (s *stage) serve(admin kubernetes.Interface) {
 
 // listen serves the pods of the test on the node's address.
 func (s *stage) listen() {
-	l, err := net.Listen("tcp", net.JoinHostPort(theCluster.NodeIP, "0"))
+	l, err := net.Listen("tcp", net.JoinHostPort(s.cluster.NodeIP, "0"))
 	if err != nil {
 		s.t.Fatal(err)
 	}

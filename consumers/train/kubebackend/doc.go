@@ -18,6 +18,8 @@
 //	Job and pod                                status
 //	no Job, asked of the API server            ErrNoJob
 //	Job is being deleted by somebody else      failed, disrupted
+//	suspended, and was never let go            pending, with the queue's name
+//	suspended again, or let go once more       failed, disrupted, once no pod runs any more
 //	no pod, or none that runs                  pending, with the reason in words
 //	pod runs                                   running, once those of all ranks do
 //	pod must go (evicted), and its time to
@@ -32,6 +34,18 @@
 //
 // Informers only say when to look again and that a job still waits or runs. What ends an attempt is read from the API
 // server itself: a cache may be behind, or empty after a restart.
+//
+// A class with a queue leaves it to Kueue (tested: 0.15) when its jobs start. Jobs only carry the label; Kueue's webhook
+// suspends them before anybody sees them, and Kueue lets them go, all workers at once, when the queue has room. It takes a
+// job back for one with a higher priority, for example: its pods end, and when it lets the job go again there would be new
+// ones, which are not the executor that has the attempt. So a job that was let go and suspended again is over, as with a lost
+// node, and the run's next attempt waits for its turn with a Job of its own. Whoever suspends a Job by hand gets the same.
+// What Kueue keeps of a Job, its Workload, goes with the Job.
+//
+// The cluster's operator installs Kueue as it comes, with the integration batch/job, and makes a LocalQueue of the class's
+// name in our namespace, a ClusterQueue that admits the namespace, and its ResourceFlavors. The ClusterQueue must have quotas
+// for everything that our pods ask for (cpu, memory, ephemeral-storage, and the class's devices), or else the jobs wait for
+// ever. A class's PriorityClass is its jobs' priority in the queue, too. We need no right for any of this.
 //
 // Kubernetes may start two pods of one Job, after a node came back for example. Both hold the same token; the first to
 // claim the attempt gets it (registry.ClaimRun), the other one leaves.

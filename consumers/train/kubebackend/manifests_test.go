@@ -17,6 +17,7 @@ import (
 
 	"github.com/signalbox-ml/signalbox/consumers/train"
 	"github.com/signalbox-ml/signalbox/consumers/train/kubebackend"
+	"github.com/signalbox-ml/signalbox/consumers/train/kubebackend/kubetest"
 )
 
 // manifests is what operators apply.
@@ -25,17 +26,23 @@ const manifests = "../../../deploy/training"
 // installed applies the manifests and returns a stage in their namespace, as the account of the role train.
 func installed(t *testing.T) *stage {
 	t.Helper()
+	return installedOn(t, theCluster)
+}
+
+// installedOn does so on any cluster.
+func installedOn(t *testing.T, cluster *kubetest.Cluster) *stage {
+	t.Helper()
 	kubectl := func(args ...string) {
-		cmd := exec.Command(theCluster.Kubectl, append([]string{"--kubeconfig", theCluster.Kubeconfig}, args...)...)
+		cmd := exec.Command(cluster.Kubectl, append([]string{"--kubeconfig", cluster.Kubeconfig}, args...)...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 	}
-	admin, err := kubebackend.Connect(theCluster.Kubeconfig)
+	admin, err := kubebackend.Connect(cluster.Kubeconfig)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, namespace: "signalbox-training", orders: map[string]chan string{}}
+	s := &stage{t: t, cluster: cluster, namespace: "signalbox-training", orders: map[string]chan string{}}
 	s.serve(admin) // before the removal: pods must be able to end
 	kubectl("apply", "-f", manifests)
 	t.Cleanup(func() { kubectl("delete", "--timeout=90s", "-f", manifests) })
@@ -43,7 +50,7 @@ func installed(t *testing.T) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := clientcmd.BuildConfigFromFlags("", theCluster.Kubeconfig)
+	cfg, err := clientcmd.BuildConfigFromFlags("", cluster.Kubeconfig)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,6 +78,9 @@ func runs(p corev1.Pod) bool {
 	return false
 }
 
+// busy reports that the job's container has started and has not ended.
+func busy(p corev1.Pod) bool { return runs(p) && !ended(p) }
+
 // disruption is why the cluster ended the pod, in words; "" where it did not.
 func disruption(p corev1.Pod) string {
 	for _, c := range p.Status.Conditions {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -20,7 +21,7 @@ import (
 func (b *Backend) Status(ctx context.Context, run registry.RunID, attempt int) (train.Status, error) {
 	n := train.JobName(run, attempt)
 	if job, pods, ok := b.cache.find(n); ok && job.DeletionTimestamp == nil && condition(job) == nil {
-		if st := b.alive(job, pods, time.Now()); st.Phase == train.PhaseRunning || st.Phase == train.PhasePending && len(pods) > 0 {
+		if st := b.alive(job, pods, time.Now()); st.Phase == train.PhaseRunning || st.Phase == train.PhasePending && (len(pods) > 0 || suspended(job)) {
 			return st, nil
 		}
 	}
@@ -50,11 +51,14 @@ func (b *Backend) ask(ctx context.Context, n string) (train.Status, error) {
 		return train.Status{Phase: train.PhaseFailed, Reason: "the Job was deleted", Cause: train.CauseDisrupted}, nil
 	}
 	st := b.alive(job, pods, time.Now())
-	if st.Phase == train.PhasePending && len(pods) == 0 {
-		var why string
+	why := ""
+	switch {
+	case st.Phase == train.PhasePending && len(pods) == 0:
 		why, err = b.whyNoPod(ctx, job)
-		st.Reason = words(st.Reason, why)
+	case st.Phase == train.PhaseFailed && interrupted(job):
+		why, err = b.newestEvent(ctx, job, "Stopped") // Kueue's
 	}
+	st.Reason = words(st.Reason, why)
 	return st, err
 }
 
@@ -92,13 +96,6 @@ func final(end *batchv1.JobCondition, pods []corev1.Pod) train.Status {
 // alive is the status of a job that has not ended.
 func (b *Backend) alive(job *batchv1.Job, pods []corev1.Pod, now time.Time) train.Status {
 	pending := train.Status{Phase: train.PhasePending}
-	if job.Spec.Suspend != nil && *job.Spec.Suspend {
-		pending.Reason = "waits in a queue of the cluster"
-		if q := job.Labels[labelQueue]; q != "" {
-			pending.Reason = "waits in the queue " + q
-		}
-		return pending
-	}
 	if target := conditionOf(job, batchv1.JobFailureTarget); target != nil && len(pods) > 1 && target.Reason != batchv1.JobReasonDeadlineExceeded {
 		if st, ok := firstFailure(pods); ok { // the others are being deleted
 			return st
@@ -128,10 +125,33 @@ func (b *Backend) alive(job *batchv1.Job, pods []corev1.Pod, now time.Time) trai
 		workers = int(*job.Spec.Completions)
 	}
 	switch {
+	case suspended(job) && slices.ContainsFunc(pods, busy):
+		return train.Status{Phase: train.PhaseRunning} // as one that is told to end: it may yet report
+	case interrupted(job):
+		return train.Status{Phase: train.PhaseFailed, ExitCode: 137, Cause: train.CauseDisrupted, Reason: "suspended by " + queue(job)}
+	case suspended(job):
+		pending.Reason = "waits in " + queue(job)
 	case len(running) >= workers:
 		return train.Status{Phase: train.PhaseRunning}
 	case workers > 1:
 		pending.Reason = words(fmt.Sprintf("waits for %d of %d pods", workers-len(running), workers), pending.Reason)
 	}
 	return pending
+}
+
+func suspended(job *batchv1.Job) bool { return job.Spec.Suspend != nil && *job.Spec.Suspend }
+
+// interrupted reports that a job was let go and suspended again, whether it still is or not. Another pod of it would come
+// to an attempt that the first one has taken. Only a queue changes what a Job is: it is made suspended, and let go by its
+// first change.
+func interrupted(job *batchv1.Job) bool {
+	return job.Generation > 2 || suspended(job) && job.Generation > 1
+}
+
+// queue is what holds a job back, in words.
+func queue(job *batchv1.Job) string {
+	if q := job.Labels[labelQueue]; q != "" {
+		return "the queue " + q
+	}
+	return "a queue of the cluster"
 }

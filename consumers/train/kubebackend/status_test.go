@@ -119,7 +119,10 @@ func TestStatusOfLiveJobs(t *testing.T) {
 		p.Spec.NodeName = ""
 		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes are available: 3 Insufficient memory."}}
 	}
-	suspended := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{labelQueue: "team-a"}}, Spec: batchv1.JobSpec{Suspend: new(true)}}
+	// held is a job of a queue whose spec was changed that often.
+	held := func(changes int64, suspend bool) *batchv1.Job {
+		return &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Generation: 1 + changes, Labels: map[string]string{labelQueue: "team-a"}}, Spec: batchv1.JobSpec{Suspend: &suspend}}
+	}
 	for name, tc := range map[string]struct {
 		job   *batchv1.Job
 		pods  []corev1.Pod
@@ -127,14 +130,23 @@ func TestStatusOfLiveJobs(t *testing.T) {
 		cause train.Cause
 		words string
 	}{
-		"suspended":            {suspended, nil, train.PhasePending, "", "waits in the queue team-a"},
-		"no pod yet":           {&batchv1.Job{}, nil, train.PhasePending, "", ""},
-		"unschedulable":        {&batchv1.Job{}, []corev1.Pod{pod(corev1.PodPending, unscheduled)}, train.PhasePending, "", "waits for a node: 0/3 nodes are available: 3 Insufficient memory."},
-		"not seen by anybody":  {&batchv1.Job{}, []corev1.Pod{pod(corev1.PodPending, func(p *corev1.Pod) { p.Spec.NodeName = "" })}, train.PhasePending, "", "waits for the scheduler"},
-		"being started":        {&batchv1.Job{}, []corev1.Pod{pod(corev1.PodPending, waiting("ContainerCreating", ""))}, train.PhasePending, "", ""},
-		"no image":             {&batchv1.Job{}, []corev1.Pod{pod(corev1.PodPending, waiting("ImagePullBackOff", `Back-off pulling image "x"`))}, train.PhasePending, "", `ImagePullBackOff: Back-off pulling image "x"`},
-		"running":              {&batchv1.Job{}, []corev1.Pod{pod(corev1.PodRunning, running)}, train.PhaseRunning, "", ""},
-		"end not reported yet": {&batchv1.Job{}, []corev1.Pod{pod(corev1.PodRunning, running, leaving(5*time.Second))}, train.PhaseRunning, "", ""},
+		"held back":          {held(0, true), nil, train.PhasePending, "", "waits in the queue team-a"},
+		"let go, no pod yet": {held(1, false), nil, train.PhasePending, "", ""},
+		"let go":             {held(1, false), []corev1.Pod{pod(corev1.PodRunning, running)}, train.PhaseRunning, "", ""},
+		"held back again, and its pod may end in peace": {held(2, true), []corev1.Pod{pod(corev1.PodRunning, running, leaving(-10*time.Second))}, train.PhaseRunning, "", ""},
+		"held back again, and its pod never began":      {held(2, true), []corev1.Pod{pod(corev1.PodPending, leaving(-10*time.Second))}, train.PhaseFailed, train.CauseDisrupted, "suspended by the queue team-a"},
+		"held back again, and its pod has ended":        {held(2, true), []corev1.Pod{pod(corev1.PodFailed, exit(143, "Error", ""), leaving(0))}, train.PhaseFailed, train.CauseDisrupted, "suspended by the queue team-a"},
+		"held back again, and its node is lost":         {held(2, true), []corev1.Pod{pod(corev1.PodRunning, running, leaving(time.Minute))}, train.PhaseFailed, train.CauseDisrupted, "node-1"},
+		"held back again":                               {held(3, true), nil, train.PhaseFailed, train.CauseDisrupted, "suspended by the queue team-a"},
+		"let go again, with another pod":                {held(3, false), []corev1.Pod{pod(corev1.PodRunning, running)}, train.PhaseFailed, train.CauseDisrupted, "suspended by the queue team-a"},
+		"suspended by hand":                             {&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Generation: 2}, Spec: batchv1.JobSpec{Suspend: new(true)}}, nil, train.PhaseFailed, train.CauseDisrupted, "suspended by a queue of the cluster"},
+		"no pod yet":                                    {&batchv1.Job{}, nil, train.PhasePending, "", ""},
+		"unschedulable":                                 {&batchv1.Job{}, []corev1.Pod{pod(corev1.PodPending, unscheduled)}, train.PhasePending, "", "waits for a node: 0/3 nodes are available: 3 Insufficient memory."},
+		"not seen by anybody":                           {&batchv1.Job{}, []corev1.Pod{pod(corev1.PodPending, func(p *corev1.Pod) { p.Spec.NodeName = "" })}, train.PhasePending, "", "waits for the scheduler"},
+		"being started":                                 {&batchv1.Job{}, []corev1.Pod{pod(corev1.PodPending, waiting("ContainerCreating", ""))}, train.PhasePending, "", ""},
+		"no image":                                      {&batchv1.Job{}, []corev1.Pod{pod(corev1.PodPending, waiting("ImagePullBackOff", `Back-off pulling image "x"`))}, train.PhasePending, "", `ImagePullBackOff: Back-off pulling image "x"`},
+		"running":                                       {&batchv1.Job{}, []corev1.Pod{pod(corev1.PodRunning, running)}, train.PhaseRunning, "", ""},
+		"end not reported yet":                          {&batchv1.Job{}, []corev1.Pod{pod(corev1.PodRunning, running, leaving(5*time.Second))}, train.PhaseRunning, "", ""},
 		"deadline on a lost node": {&batchv1.Job{Status: batchv1.JobStatus{Conditions: []batchv1.JobCondition{{Type: batchv1.JobFailureTarget, Status: corev1.ConditionTrue, Reason: batchv1.JobReasonDeadlineExceeded}}}},
 			[]corev1.Pod{pod(corev1.PodRunning, running, leaving(time.Minute))}, train.PhaseFailed, train.CauseDeadline, "deadline"},
 		"told to end":              {&batchv1.Job{}, []corev1.Pod{pod(corev1.PodRunning, running, leaving(-10*time.Second), disrupted("DeletionByTaintManager", "Taint manager: deleting"))}, train.PhaseRunning, "", ""},

@@ -30,8 +30,17 @@ func why(p corev1.Pod) string {
 
 // whyNoPod looks for the reason why a job has no pod: a quota or an admission policy refused it.
 func (b *Backend) whyNoPod(ctx context.Context, job *batchv1.Job) (string, error) {
+	why, err := b.newestEvent(ctx, job, "FailedCreate")
+	if err != nil || why == "" {
+		return "", err
+	}
+	return "waits for its pod: " + why, nil
+}
+
+// newestEvent is the message of the last event of a job that has that reason; "" where there is none.
+func (b *Backend) newestEvent(ctx context.Context, job *batchv1.Job, reason string) (string, error) {
 	list, err := b.cfg.Client.CoreV1().Events(b.cfg.Namespace).List(ctx, metav1.ListOptions{
-		FieldSelector: fields.Set{"involvedObject.name": job.Name, "involvedObject.kind": "Job", "reason": "FailedCreate"}.String(),
+		FieldSelector: fields.Set{"involvedObject.name": job.Name, "involvedObject.kind": "Job", "reason": reason}.String(),
 	})
 	if err != nil {
 		return "", err
@@ -43,8 +52,5 @@ func (b *Backend) whyNoPod(ctx context.Context, job *batchv1.Job) (string, error
 			newest, at = e.Message, when
 		}
 	}
-	if newest == "" {
-		return "", nil
-	}
-	return "waits for its pod: " + newest, nil
+	return newest, nil
 }

@@ -2,7 +2,6 @@ package programs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,44 +29,15 @@ func buildKubeRay(ctx context.Context, s Set, source string, progress io.Writer)
 	if err := s.compile(ctx, dir, rayModule, RayOperator, "-s -w", progress); err != nil {
 		return err
 	}
-	module, err := output(ctx, dir, "go", "list", "-m", "-f", "{{.Dir}}", rayModule)
+	module, err := moduleDir(ctx, dir, rayModule)
 	if err != nil {
 		return err
 	}
-	if module == "" {
-		return errors.New(rayModule + " is not in the module cache")
+	if err := os.RemoveAll(s.Path(RayCRDs)); err != nil {
+		return fmt.Errorf("kinds: %w", err)
 	}
-	if err := errors.Join(os.RemoveAll(s.Path(RayCRDs)), copyKinds(filepath.Join(module, "config", "crd"), s.Path(RayCRDs))); err != nil {
+	if err := copyFiles(filepath.Join(module, "config", "crd"), s.Path(RayCRDs), "kustomization.yaml", "bases/*.yaml"); err != nil {
 		return fmt.Errorf("kinds: %w", err)
 	}
 	return os.Rename(s.Path(RayOperator+".new"), s.Path(RayOperator))
-}
-
-// copyKinds copies the definitions, so that the set stands when the module cache is cleaned. Not os.CopyFS: that keeps the
-// modes of the module cache, and folders that cannot be written cannot be removed.
-func copyKinds(from, to string) error {
-	files, err := filepath.Glob(filepath.Join(from, "bases", "*.yaml"))
-	if err != nil {
-		return err
-	}
-	if len(files) == 0 {
-		return fmt.Errorf("%s has no definitions", from)
-	}
-	for _, file := range append(files, filepath.Join(from, "kustomization.yaml")) {
-		rel, err := filepath.Rel(from, file)
-		if err != nil {
-			return err
-		}
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(to, rel)), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(to, rel), b, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
 }

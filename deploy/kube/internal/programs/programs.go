@@ -41,6 +41,11 @@ func Find(ctx context.Context, source string, progress io.Writer) (Set, error) {
 	})
 }
 
+// Operators are the operators that can be found beside Kubernetes, by name.
+func Operators() map[string]func(ctx context.Context, source string, progress io.Writer) (Set, error) {
+	return map[string]func(context.Context, string, io.Writer) (Set, error){"kuberay": FindKubeRay, "kueue": FindKueue}
+}
+
 func find(ctx context.Context, source string, progress io.Writer, r recipe) (Set, error) {
 	version, err := output(ctx, source, "go", "env", "GOVERSION")
 	if err != nil {

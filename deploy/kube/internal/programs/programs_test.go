@@ -76,12 +76,12 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-func TestKindsAreCopied(t *testing.T) {
+func TestFilesAreCopied(t *testing.T) {
 	from, to := t.TempDir(), t.TempDir()
 	for _, f := range []string{"kustomization.yaml", "bases/a.yaml", "bases/b.yaml", "kustomizeconfig.yaml"} {
 		write(t, filepath.Join(from, f), f)
 	}
-	if err := copyKinds(from, to); err != nil {
+	if err := copyFiles(from, to, "kustomization.yaml", "bases/*.yaml"); err != nil {
 		t.Fatal(err)
 	}
 	for f, want := range map[string]bool{"kustomization.yaml": true, "bases/a.yaml": true, "bases/b.yaml": true, "kustomizeconfig.yaml": false} {
@@ -90,7 +90,7 @@ func TestKindsAreCopied(t *testing.T) {
 			t.Errorf("%s: %q, %v", f, b, err)
 		}
 	}
-	if err := copyKinds(t.TempDir(), to); err == nil {
+	if err := copyFiles(t.TempDir(), to, "bases/*.yaml"); err == nil {
 		t.Error("a module without definitions is no error")
 	}
 }
