@@ -10,6 +10,7 @@
 //	no RayJob, asked of the API server          ErrNoJob
 //	is being deleted by somebody else           failed, disrupted
 //	suspended, waiting or initializing          pending, with the reason in words: of the RayCluster, where it has one
+//	let go by its queue and suspended again       failed, disrupted
 //	job at Ray pending or unknown               pending
 //	job at Ray running                          running
 //	running, the RayCluster or its head is gone failed, disrupted: the operator would not see it before the deadline

@@ -21,10 +21,22 @@ func state(j *rayJob) train.Status {
 	if j.DeletionTimestamp != nil {
 		return disrupted("the RayJob was deleted")
 	}
-	if s.Deployment == "Running" && s.Job == "RUNNING" {
+	switch {
+	case takenBack(j) && j.Spec.Suspend && s.Deployment != "Suspended":
+		return train.Status{Phase: train.PhaseRunning} // as one that is told to end: it may yet report
+	case takenBack(j):
+		return disrupted("suspended by the queue " + j.Labels[labelQueue])
+	case s.Deployment == "Running" && s.Job == "RUNNING":
 		return train.Status{Phase: train.PhaseRunning}
 	}
 	return train.Status{Phase: train.PhasePending, Reason: waits(j)}
+}
+
+// takenBack reports that a queue has let a RayJob go and suspended it again, whether it still is or not. The cluster that
+// it would get next is not the executor that has the attempt. Only the queue changes what a RayJob is: it is made
+// suspended, and let go by its first change.
+func takenBack(j *rayJob) bool {
+	return j.Labels[labelQueue] != "" && (j.Generation > 2 || j.Spec.Suspend && j.Generation > 1)
 }
 
 // alive is the status of a RayJob that the operator is busy with. c is its cluster, nil where there is none.

@@ -13,6 +13,11 @@ func TestState(t *testing.T) {
 	deleted := func(j *rayJob) { j.DeletionTimestamp = &metav1.Time{} }
 	suspended := func(j *rayJob) { j.Spec.Suspend = true }
 	same := func(*rayJob) {}
+	inQueue := func(generation int64, suspend bool) func(*rayJob) {
+		return func(j *rayJob) {
+			j.Labels, j.Generation, j.Spec.Suspend = map[string]string{labelQueue: "team-a"}, generation, suspend
+		}
+	}
 	for name, tc := range map[string]struct {
 		status rayJobStatus
 		change func(*rayJob)
@@ -24,6 +29,11 @@ func TestState(t *testing.T) {
 		"new":               {rayJobStatus{}, same, train.PhasePending, 0, "", "operator"},
 		"queued":            {rayJobStatus{}, suspended, train.PhasePending, 0, "", "queue"},
 		"suspended":         {rayJobStatus{Deployment: "Suspended"}, same, train.PhasePending, 0, "", "queue"},
+		"in its queue":      {rayJobStatus{Deployment: "Suspended"}, inQueue(1, true), train.PhasePending, 0, "", "queue"},
+		"let go":            {rayJobStatus{Deployment: "Running", Job: "RUNNING"}, inQueue(2, false), train.PhaseRunning, 0, "", ""},
+		"being taken back":  {rayJobStatus{Deployment: "Suspending", Job: "RUNNING"}, inQueue(3, true), train.PhaseRunning, 0, "", ""},
+		"taken back":        {rayJobStatus{Deployment: "Suspended"}, inQueue(3, true), train.PhaseFailed, 137, train.CauseDisrupted, "the queue team-a"},
+		"let go once more":  {rayJobStatus{Deployment: "Initializing"}, inQueue(4, false), train.PhaseFailed, 137, train.CauseDisrupted, "the queue team-a"},
 		"cluster comes":     {rayJobStatus{Deployment: "Initializing", Cluster: "run-x-abc"}, same, train.PhasePending, 0, "", "run-x-abc"},
 		"pending at Ray":    {rayJobStatus{Deployment: "Running", Job: "PENDING", Message: "Job has not started yet."}, same, train.PhasePending, 0, "", "not started"},
 		"a state to come":   {rayJobStatus{Deployment: "Dreaming"}, same, train.PhasePending, 0, "", "Dreaming"},
