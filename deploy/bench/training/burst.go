@@ -27,7 +27,7 @@ func (b *bench) burst(ctx context.Context) error {
 	if err := c.namespace(ctx, namespace); err != nil {
 		return err
 	}
-	s, err := b.stack(ctx, "t3", clusterClasses(c, namespace, 1))
+	s, err := b.served(ctx, "t3", clusterClasses(c, namespace, 1))
 	if err != nil {
 		return err
 	}

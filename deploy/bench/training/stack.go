@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/signalbox-ml/signalbox/deploy/examples/flights"
@@ -18,7 +19,28 @@ import (
 	"github.com/signalbox-ml/signalbox/registry/pgcatalog"
 )
 
-// stack is a running `signalbox up` with the example declared, and the ways into it.
+// endpoints are those of a stack, as endpoints.json has them.
+type endpoints struct {
+	Control  string `json:"control"`
+	Predict  string `json:"predict"`
+	Token    string `json:"token"`
+	Kafka    string `json:"kafka"`
+	Postgres string `json:"postgres"`
+	S3       struct {
+		Endpoint  string `json:"endpoint"`
+		Region    string `json:"region"`
+		Bucket    string `json:"bucket"`
+		AccessKey string `json:"access_key"`
+		SecretKey string `json:"secret_key"`
+	} `json:"s3"`
+}
+
+func (e endpoints) bucket() s3bucket.Config {
+	return s3bucket.Config{Endpoint: e.S3.Endpoint, Region: e.S3.Region, Bucket: e.S3.Bucket,
+		AccessKey: e.S3.AccessKey, SecretKey: e.S3.SecretKey, PathStyle: true}
+}
+
+// stack is a running Signalbox with the example declared, and the ways into it.
 type stack struct {
 	*flights.Stack
 	*flights.Client
@@ -29,6 +51,7 @@ type stack struct {
 	store    *s3bucket.Bucket
 	registry *registry.Registry
 	kafka    kafka.Config
+	others   []func() error // ends what was started for it, the last one first
 }
 
 // stackReady bounds a stack's start, a Python environment included.
@@ -47,11 +70,10 @@ func (b *bench) stack(ctx context.Context, name, settings string) (*stack, error
 	if err := os.WriteFile(config, []byte("log_format: json\n"+settings), 0o600); err != nil {
 		return nil, err
 	}
-	s.logFile = filepath.Join(s.dir, "signalbox.log")
-	var err error
-	if s.log, err = os.Create(s.logFile); err != nil {
+	if err := s.openLog(); err != nil {
 		return nil, err
 	}
+	var err error
 	bounded, cancel := context.WithTimeoutCause(ctx, stackReady, fmt.Errorf("not within %s", stackReady))
 	defer cancel()
 	s.Stack, err = flights.StartStack(bounded, s.dir, s.log, filepath.Join(b.bin, "signalbox"), "up", "--config", config, "--data", s.dir,
@@ -75,14 +97,7 @@ func (s *stack) enter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var e struct {
-		Kafka, Postgres string
-		S3              struct {
-			Endpoint, Region, Bucket string
-			AccessKey                string `json:"access_key"`
-			SecretKey                string `json:"secret_key"`
-		}
-	}
+	var e endpoints
 	if err := json.Unmarshal(b, &e); err != nil {
 		return err
 	}
@@ -90,8 +105,7 @@ func (s *stack) enter(ctx context.Context) error {
 	if s.catalog, err = pgcatalog.Open(ctx, pgcatalog.Config{URL: e.Postgres}); err != nil {
 		return err
 	}
-	if s.store, err = s3bucket.New(s3bucket.Config{Endpoint: e.S3.Endpoint, Region: e.S3.Region, Bucket: e.S3.Bucket,
-		AccessKey: e.S3.AccessKey, SecretKey: e.S3.SecretKey, PathStyle: true}); err != nil {
+	if s.store, err = s3bucket.New(e.bucket()); err != nil {
 		return err
 	}
 	s.registry, err = registry.New(registry.Config{Catalog: s.catalog, Store: cas.NewStore(s.store), Signer: s.store})
@@ -133,13 +147,28 @@ func (s *stack) example(ctx context.Context, edit func(name string, spec []byte)
 // unchanged declares the example as it is.
 func unchanged(_ string, spec []byte) []byte { return spec }
 
+func (s *stack) openLog() (err error) {
+	s.logFile = filepath.Join(s.dir, "signalbox.log")
+	s.log, err = os.Create(s.logFile)
+	return err
+}
+
 // close stops the stack.
-func (s *stack) close() error {
+func (s *stack) close() (err error) {
 	if s.catalog != nil {
 		s.catalog.Close()
 	}
 	if s.store != nil {
 		s.store.Close()
 	}
-	return errors.Join(s.Stop(time.Minute), s.log.Close())
+	if s.Stack != nil {
+		err = s.Stop(time.Minute)
+	}
+	for _, end := range slices.Backward(s.others) {
+		err = errors.Join(err, end())
+	}
+	if s.log != nil {
+		err = errors.Join(err, s.log.Close())
+	}
+	return err
 }
