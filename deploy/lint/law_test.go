@@ -89,9 +89,11 @@ func forbidden(from, to string) string {
 		return "which stands to its right in " + strings.Join(order, " < ")
 	case consumer(from) != "" && consumer(to) != "" && consumer(from) != consumer(to):
 		return "but consumers meet only through events"
+	case isBench(from):
+		return "" // it starts the same servers as tests, and measures whatever there is
 	case isKit(to) && !isKit(from):
 		return "which is for tests"
-	case slices.Contains(adapters, to) && !slices.Contains(wiring, from) && !isKit(from) && !strings.HasPrefix(from, to+"/") && !strings.HasPrefix(from, "deploy/bench/"):
+	case slices.Contains(adapters, to) && !slices.Contains(wiring, from) && !isKit(from) && !strings.HasPrefix(from, to+"/"):
 		return "an adapter, which only the wiring picks"
 	}
 	return ""
@@ -106,6 +108,8 @@ func consumer(dir string) string {
 	name, _, _ = strings.Cut(name, "/")
 	return name
 }
+
+func isBench(dir string) bool { return strings.HasPrefix(dir, "deploy/bench/") }
 
 // isKit reports whether a package, or one that it belongs to, is for tests.
 func isKit(dir string) bool {
@@ -132,6 +136,7 @@ func TestForbidden(t *testing.T) {
 		{"services/signalbox", "registry/pgcatalog", false},
 		{"registry/pgcatalog/pgtest", "registry/pgcatalog", false},
 		{"services/signalbox", "registry/bucket/buckettest/minio", true},
+		{"deploy/bench/training", "registry/bucket/buckettest/minio", false},
 	}
 	for _, tc := range tests {
 		if got := forbidden(tc.from, tc.to); (got != "") != tc.want {
