@@ -73,16 +73,61 @@ func TestReferencesLeadSomewhere(t *testing.T) {
 				}
 			}
 		}
-		for p := range object(d.files[file], "paths") {
-			at := file + "#/paths/" + strings.ReplaceAll(p, "/", "~1")
-			if file != "openapi.yaml" && !d.used[at] {
-				t.Errorf("openapi.yaml does not list %s", at)
-			}
+	}
+}
+
+// pathItem is what a file calls the description of a path: its words, so that a reference to it needs no escapes.
+func pathItem(p string) string {
+	return strings.Trim(regexp.MustCompile(`[/:{}]+`).ReplaceAllString(p, "."), ".")
+}
+
+func TestPathsAreNamedAlike(t *testing.T) {
+	for p, item := range object(readOpenAPI(t).root, "paths") {
+		if ref, _ := item.(node)["$ref"].(string); !strings.HasSuffix(ref, ".yaml#/components/pathItems/"+pathItem(p)) {
+			t.Errorf("%s is %s", p, ref)
 		}
 	}
-	for p, item := range object(d.root, "paths") {
-		if ref, _ := item.(node)["$ref"].(string); !strings.HasSuffix(ref, "#/paths/"+strings.ReplaceAll(p, "/", "~1")) {
-			t.Errorf("%s is %s", p, ref)
+}
+
+// Generators of clients read references more narrowly than JSON Schema has it, and name classes by titles.
+func TestGeneratorsTakeTheDescription(t *testing.T) {
+	d, titles := readOpenAPI(t), map[any]string{}
+	for _, file := range sortedKeys(d.files) {
+		references(d.files[file], func(ref string) {
+			if _, pointer, _ := strings.Cut(ref, "#"); strings.ContainsAny(ref, "{}%~") || pointer == "" {
+				t.Errorf("%s: %s needs an escape, or names a whole file", file, ref)
+			}
+			if strings.HasPrefix(ref, "#/components/parameters/") {
+				t.Errorf("%s: %s does not name its file: parsers look for such a parameter in openapi.yaml", file, ref)
+			}
+		})
+		for name, v := range object(object(d.files[file], "components"), "schemas") {
+			schema := as[node](t, name, v)
+			title, at := schema["title"], file+" "+name
+			if schema["type"] == "object" && title == nil {
+				t.Errorf("%s has no title: its class would be named after where it is used", at)
+			}
+			if other, taken := titles[title]; taken && title != nil {
+				t.Errorf("%s and %s have one title", at, other)
+			}
+			titles[title] = at
+		}
+	}
+}
+
+// references calls do for every reference below v.
+func references(v any, do func(ref string)) {
+	switch v := v.(type) {
+	case node:
+		for name, member := range v {
+			if ref, ok := member.(string); ok && name == "$ref" {
+				do(ref)
+			}
+			references(member, do)
+		}
+	case []any:
+		for _, item := range v {
+			references(item, do)
 		}
 	}
 }
