@@ -1,5 +1,5 @@
-// Package client speaks to a Signalbox from Go programs and notebooks: it asks for training runs and follows them,
-// predicts, and publishes events.
+// Package client speaks to a Signalbox from Go programs and notebooks: it asks for training runs and hyperparameter
+// searches and follows them, predicts, and publishes events.
 //
 // A call is repeated where that is safe and may help: when the connection breaks, and when the server answers 429, 502,
 // 503 or 504, after the time that the server asks for or one that grows. Calls that make something carry an idempotency

@@ -112,3 +112,27 @@ func ExampleClient_Runs() {
 	}
 	// Output:
 }
+
+// Search for hyperparameters. The best trial's package is published, the others' are not.
+func ExampleClient_StartSweep() {
+	c, done := connect()
+	defer done()
+	sweep, err := c.StartSweep(context.Background(), client.SweepRequest{
+		Request: client.TrainRequest{
+			ModelName: "flight-delay", Data: client.Data{Features: []client.Source{{Dataset: "flights@latest"}}},
+			Train: client.Train{WorkflowName: "delay", ClassifierFeatures: []string{"delay"}, Label: "late"},
+		},
+		Search: client.Search{
+			Metric: "auc", Goal: client.Maximize, Trials: 20, Parallel: 4,
+			Parameters: map[string]client.Parameter{"num_leaves": client.Integers(8, 256).Log(), "boosting": client.Choice("gbdt", "dart")},
+		},
+	})
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	fmt.Println(sweep.State, "with", sweep.Search.Trials, "trials")
+	// sweep, err = c.WaitSweep(ctx, sweep.ID), and sweep.BestTrial() says what was best
+	// Output:
+	// running with 20 trials
+}

@@ -38,6 +38,9 @@ type Run struct {
 	Workflow cas.Digest `json:"workflow"` // of the workflow's spec, code included
 	// RetryOf is the run that this one repeats, "" for none.
 	RetryOf RunID `json:"retry_of"`
+	// Sweep is the sweep of which the run is trial number Trial, from 1; "" and 0 for a run of its own.
+	Sweep SweepID `json:"sweep"`
+	Trial int     `json:"trial"`
 	// Request is what was asked for: a TrainRequest reads it.
 	Request json.RawMessage `json:"request"`
 	State   State           `json:"state"`

@@ -22,6 +22,7 @@ type RunFilter struct {
 	Workflow string     // name of a workflow or of its class
 	Dataset  cas.Digest // that was trained on
 	Package  cas.Digest // that was left
+	Sweep    SweepID    // of which they are trials
 	Since    time.Time  // created then or later
 	Until    time.Time  // created before
 	// Page is how many runs are fetched at once, 1 to 1000; 0 leaves it to the server.
@@ -40,11 +41,8 @@ func (f RunFilter) query() url.Values {
 	set("owner", f.Owner)
 	set("trainer", f.Trainer)
 	set("workflow", f.Workflow)
-	var states []string
-	for _, s := range f.States {
-		states = append(states, string(s))
-	}
-	set("state", strings.Join(states, ","))
+	set("state", listed(f.States))
+	set("sweep", string(f.Sweep))
 	if !f.Dataset.IsZero() {
 		q.Set("dataset", f.Dataset.String())
 	}
@@ -61,6 +59,15 @@ func (f RunFilter) query() url.Values {
 		q.Set("limit", strconv.Itoa(f.Page))
 	}
 	return q
+}
+
+// listed is the form of a list in a query.
+func listed(states []State) string {
+	var words []string
+	for _, s := range states {
+		words = append(words, string(s))
+	}
+	return strings.Join(words, ",")
 }
 
 // Runs goes through the runs that f selects, newest first, page by page as far as the caller goes. They have no history.
