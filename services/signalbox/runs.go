@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,12 +25,19 @@ func (s *session) runsCommand() *cobra.Command {
 
 // runCommand is a command about one run.
 func (s *session) runCommand(use, short string, do func(context.Context, *remote.Client, registry.RunID) error) *cobra.Command {
+	return byID(s, "runs", s.runs(), registry.ParseRunID, use, short, "9081e64f-b2c0-455e-bcaa-c1c211fa124b", do)
+}
+
+// byID is a command of a group about one object: its argument is an id, which known completes.
+func byID[ID fmt.Stringer](s *session, group string, known lister, parse func(string) (ID, error), use, short, example string,
+	do func(context.Context, *remote.Client, ID) error,
+) *cobra.Command {
 	verb, _, _ := strings.Cut(use, " ")
 	return &cobra.Command{
-		Use: use, Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: arguments(s.runs()),
-		Example: "  signalbox runs " + verb + " 9081e64f-b2c0-455e-bcaa-c1c211fa124b",
+		Use: use, Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: arguments(known),
+		Example: "  signalbox " + group + " " + verb + " " + example,
 		RunE: func(c *cobra.Command, args []string) error {
-			id, err := registry.ParseRunID(args[0])
+			id, err := parse(args[0])
 			if err != nil {
 				return err
 			}
@@ -38,7 +46,7 @@ func (s *session) runCommand(use, short string, do func(context.Context, *remote
 				return err
 			}
 			if err := do(c.Context(), client, id); err != nil {
-				return fmt.Errorf("runs %s %s: %w", verb, id, err)
+				return fmt.Errorf("%s %s %s: %w", group, verb, id, err)
 			}
 			return nil
 		},
@@ -61,11 +69,14 @@ func (s *session) getRun(ctx context.Context, c *remote.Client, id registry.RunI
 }
 
 func runFacts(t *table, run registry.Run) {
-	again := ""
+	again, sweep, trial := "", "", ""
 	if run.RetryOf != (registry.RunID{}) {
 		again = run.RetryOf.String()
 	}
-	t.facts("run", run.ID, "retry of", again, "model", run.Model, "state", run.State, "attempt", run.Attempt,
+	if !run.Sweep.IsZero() {
+		sweep, trial = run.Sweep.String(), strconv.Itoa(run.Trial)
+	}
+	t.facts("run", run.ID, "retry of", again, "sweep", sweep, "trial", trial, "model", run.Model, "state", run.State, "attempt", run.Attempt,
 		"compute class", run.ComputeClass, "executor", run.Executor, "dataset", run.Dataset,
 		"workflow", run.Workflow, "package", run.Package, "created", run.Created, "updated", run.Updated)
 	if e := run.Exception; e != nil {

@@ -21,25 +21,7 @@ func (s *session) sweepsCommand() *cobra.Command {
 
 // sweepCommand is a command about one sweep.
 func (s *session) sweepCommand(use, short string, do func(context.Context, *remote.Client, registry.SweepID) error) *cobra.Command {
-	verb, _, _ := strings.Cut(use, " ")
-	return &cobra.Command{
-		Use: use, Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: arguments(s.sweeps()),
-		Example: "  signalbox sweeps " + verb + " 5d0b1b67-6f5c-5f0e-8a43-0e1c5a1f6b77",
-		RunE: func(c *cobra.Command, args []string) error {
-			id, err := registry.ParseSweepID(args[0])
-			if err != nil {
-				return err
-			}
-			client, err := s.control()
-			if err != nil {
-				return err
-			}
-			if err := do(c.Context(), client, id); err != nil {
-				return fmt.Errorf("sweeps %s %s: %w", verb, id, err)
-			}
-			return nil
-		},
-	}
+	return byID(s, "sweeps", s.sweeps(), registry.ParseSweepID, use, short, "5d0b1b67-6f5c-5f0e-8a43-0e1c5a1f6b77", do)
 }
 
 // sweeps completes the ids of sweeps.

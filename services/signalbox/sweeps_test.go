@@ -83,6 +83,12 @@ func TestSweeps(t *testing.T) {
 	if err := json.Unmarshal([]byte(w.run("sweeps", "show", id, "-o", "json").ok(t)), &doc); err != nil || len(doc.Trials) != 1 {
 		t.Errorf("%d trials, %v", len(doc.Trials), err)
 	}
+	if out := w.run("runs", "show", run.ID.String()).ok(t); !strings.Contains(strings.Join(strings.Fields(out), " "), "sweep "+id+" trial 1 model delay") {
+		t.Errorf("the run does not say of which sweep it is:\n%s", out)
+	}
+	if out := w.run("runs", "show", run.ID.String(), "-o", "json").ok(t); !strings.Contains(out, `"sweep": "`+id+`"`) || !strings.Contains(out, `"trial": 1`) {
+		t.Errorf("the run does not say of which sweep it is:\n%s", out)
+	}
 	same(t, w.run("sweeps", "cancel", id).ok(t), "sweep "+id+" is cancelled")
 	same(t, w.run("sweeps", "ls", "--state", "running").ok(t), "SWEEP   MODEL   STATE   TRIALS   CREATED   BEST")
 }
