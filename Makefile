@@ -12,7 +12,7 @@ GO      = CGO_ENABLED=0 go
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: help build demo up kube check test test-go test-cgo test-python test-e2e race chaos fuzz bench bench-training setup-test clean
+.PHONY: help build demo up kube check test test-go test-cgo test-python test-python-all check-python test-e2e race chaos fuzz bench bench-training setup-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -63,6 +63,13 @@ test-cgo:
 
 test-python:
 	@"$$($(ENV) --with-tests)" -m pytest -q services/trainer/tests
+
+test-python-all: ## the Python tests on each of Python 3.10 to 3.13 that is on this machine
+	@services/trainer/test-all.sh $(PYTEST)
+
+check-python: ## ruff and mypy, of the pinned versions
+	@python="$$($(ENV) --with-tests --with-lint)" && cd services/trainer && "$$python" -m ruff check . && \
+	  "$$python" -m ruff format --check . && "$$python" -m mypy
 
 test-e2e:
 	@SIGNALBOX_BIN=$(CURDIR)/$(BIN) $(GO) test -timeout 40m -count=1 ./deploy/e2e/...

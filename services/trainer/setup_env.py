@@ -19,7 +19,11 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 LOCK = HERE / "requirements.lock"
-EXTRAS = {"postgres": HERE / "requirements-postgres.lock", "tests": HERE / "requirements-dev.lock"}
+EXTRAS = {
+    "lint": HERE / "requirements-lint.lock",  # of the repository only
+    "postgres": HERE / "requirements-postgres.lock",
+    "tests": HERE / "requirements-dev.lock",
+}
 IMPORTS = "import lightgbm, numpy, pandas, pyarrow.parquet, scipy.sparse, http.client, json, ssl"
 
 

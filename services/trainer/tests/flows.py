@@ -7,6 +7,7 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from signalbox import Workflow
@@ -26,8 +27,8 @@ class Mean:
     def __init__(self, mean: float) -> None:
         self.mean = mean
 
-    def predict(self, dataframe: pd.DataFrame) -> np.ndarray:
-        return self.mean + dataframe["distance"].to_numpy() * 1e-6
+    def predict(self, dataframe: pd.DataFrame) -> npt.NDArray[Any]:
+        return np.asarray(self.mean + dataframe["distance"].to_numpy() * 1e-6)
 
 
 class GoodPython(Workflow):
@@ -54,7 +55,7 @@ class LooksAround(GoodPython):
 class Peeks(GoodPython):
     """Uses the label where it is there."""
 
-    def score(self, model: Any, dataframe: pd.DataFrame) -> np.ndarray:
+    def score(self, model: Any, dataframe: pd.DataFrame) -> npt.NDArray[Any]:
         plain = super().score(model, dataframe)
         return plain + dataframe["late"].to_numpy() if "late" in dataframe else plain
 
@@ -62,8 +63,8 @@ class Peeks(GoodPython):
 class Seen:
     """Fails on what it has not seen."""
 
-    def predict(self, dataframe: pd.DataFrame) -> np.ndarray:
-        return dataframe["origin"].map({"EWR": 0.1, "JFK": 0.2, "LGA": 0.3}).to_numpy(dtype=float)
+    def predict(self, dataframe: pd.DataFrame) -> npt.NDArray[Any]:
+        return np.asarray(dataframe["origin"].map({"EWR": 0.1, "JFK": 0.2, "LGA": 0.3}), dtype=float)
 
 
 class Seeing(GoodPython):

@@ -107,7 +107,7 @@ def test_last_is_relative_to_the_newest_row() -> None:
 @pytest.mark.parametrize("function", ["RANDOM", "HASH", "STRATIFIED"])
 def test_draws_are_a_fraction_and_repeat(function: str) -> None:
     data = support.flights(2000)
-    options = {"fraction": 0.25, "column": "event_id" if function == "HASH" else "carrier"}
+    options: dict[str, Any] = {"fraction": 0.25, "column": "event_id" if function == "HASH" else "carrier"}
     _, first = split(data, function, **options)
     _, again = split(data, function, **options)
     assert first == again and 400 < len(first) < 600

@@ -307,6 +307,15 @@ class Process:
         self._reader.join(seconds)
         return status
 
+    def end(self) -> None:
+        """End a worker that a test leaves behind; a launcher takes its runner along, which killing it would not."""
+        self.process.terminate()
+        try:
+            self.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.wait()
+
 
 @contextmanager
 def running(
@@ -329,8 +338,7 @@ def running(
         yield found
     finally:
         for one in found:
-            one.process.kill()
-            one.wait()
+            one.end()
 
 
 @pytest.mark.parametrize("module", ["runner", "launcher"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 import support
@@ -131,7 +132,7 @@ def test_model_with_an_encoding_of_its_own_is_not_taken_for_native() -> None:
     class Encoding(Workflow):
         def train(self, a: Any, b: Any) -> Any: ...
 
-        def score(self, model: Any, dataframe: pd.DataFrame) -> np.ndarray:
+        def score(self, model: Any, dataframe: pd.DataFrame) -> npt.NDArray[Any]:
             return np.asarray(model.predict(encode(dataframe)))
 
     def encode(dataframe: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import Any
 import lightgbm as lgb
 import models
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 import support
@@ -174,7 +175,7 @@ def test_plain_objects() -> None:
 
 
 def test_classes_decide_the_framework() -> None:
-    class Mine(RandomForestClassifier):
+    class Mine(RandomForestClassifier):  # type: ignore[misc]  # scikit-learn has no types
         pass
 
     assert formats.of(Mine()).predict.__module__ == "signalbox.formats.sklearn"
@@ -199,7 +200,7 @@ def test_what_no_package_can_hold_is_refused() -> None:
 
 
 class Infinite:
-    def predict(self, dataframe: pd.DataFrame) -> np.ndarray:
+    def predict(self, dataframe: pd.DataFrame) -> npt.NDArray[Any]:
         return np.full(len(dataframe), np.inf)
 
 

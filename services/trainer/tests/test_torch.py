@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 from test_formats import data
 from test_frameworks import NUMBERS
 
-from signalbox import Workflow, packaging
+from signalbox import Workflow, environment, packaging
 from signalbox.formats import pickled
 
 pytestmark = pytest.mark.torch
@@ -99,3 +102,19 @@ def test_texts_without_categories_are_refused(net: Any) -> None:
     flow.classifier_features = ["a"]
     with pytest.raises(TypeError, match="holds texts"):
         flow.score(fitted(net, 1), pd.DataFrame({"a": np.array(["x"], dtype=object)}))
+
+
+def test_a_job_seeds_it() -> None:
+    code = """
+import sys
+from signalbox import environment
+environment.seed_everything(7)
+assert "torch" not in sys.modules
+import torch
+first = torch.rand(3)
+environment.seed_everything(7)
+assert torch.equal(first, torch.rand(3))
+assert torch.equal(first, torch.rand(3, generator=torch.Generator().manual_seed(7)))
+"""
+    env = {**os.environ, "PYTHONPATH": str(Path(environment.__file__).parents[1])}
+    subprocess.run([sys.executable, "-c", code], check=True, env=env, timeout=120)

@@ -4,6 +4,8 @@
         "num_leaves": integer(8, 256, scale="log"), "boosting": choice("gbdt", "dart")}))
     sweep.wait()
     sweep.best().params
+
+A sweep goes on without whoever asked for it: ``Client.sweep_of`` finds it again by its id.
 """
 
 from __future__ import annotations
