@@ -78,10 +78,14 @@ func (a *app) addTrain(context.Context) error {
 func (a *app) trainBackends(changed func()) (map[string]train.Backend, error) {
 	t, out := a.cfg.Training, map[string]train.Backend{}
 	if t.Uses(config.BackendLocal) {
-		b, err := procbackend.New(procbackend.Config{
+		cfg := procbackend.Config{
 			Dir: filepath.Join(a.cfg.Data, "jobs"), Command: []string{a.python.python, "-m", "signalbox.runner"},
 			PythonPath: a.python.path, Log: a.log,
-		})
+		}
+		if !t.Cold {
+			cfg.Warm = []string{a.python.python, "-m", "signalbox.forkserver", "signalbox.runner"}
+		}
+		b, err := procbackend.New(cfg)
 		if err != nil {
 			return nil, err
 		}

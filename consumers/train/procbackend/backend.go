@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -24,6 +25,11 @@ type Config struct {
 	Dir string
 	// Command is the runner; the path of the job document is appended. Required: such as python -m signalbox.runner.
 	Command []string
+	// Warm is a warm parent, which runs the same jobs by forking: such as python -m signalbox.forkserver signalbox.runner.
+	// Empty: each job is a new Command. So it is while there is no parent, and where the system is not Linux.
+	Warm []string
+	// Patience bounds what the warm parent takes to answer, which is milliseconds as a rule; 0 means 5s.
+	Patience time.Duration
 	// PythonPath is PYTHONPATH of the jobs, where the package signalbox is.
 	PythonPath string
 	// Env is added to the jobs' environment, which has none of ours but PATH, HOME, TMPDIR, TZ and the locale.
@@ -42,6 +48,10 @@ func (c Config) withDefaults() Config {
 	c.Threads = cmp.Or(c.Threads, 2)
 	c.MaxWorkers = cmp.Or(c.MaxWorkers, 8)
 	c.Grace = cmp.Or(c.Grace, 5*time.Second)
+	c.Patience = cmp.Or(c.Patience, 5*time.Second)
+	if runtime.GOOS != "linux" {
+		c.Warm = nil // elsewhere a fork after imports is not safe, or cannot be made to die with us
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -56,17 +66,18 @@ func (c Config) validate() error {
 	if len(c.Command) == 0 {
 		errs = append(errs, errors.New("command is missing"))
 	}
-	if c.Threads < 0 || c.MaxWorkers < 0 || c.Grace < 0 {
-		errs = append(errs, errors.New("threads, max workers or grace is negative"))
+	if c.Threads < 0 || c.MaxWorkers < 0 || c.Grace < 0 || c.Patience < 0 {
+		errs = append(errs, errors.New("threads, max workers, grace or patience is negative"))
 	}
 	return errors.Join(errs...)
 }
 
-// Backend is a train.Backend. Close it to end its jobs.
+// Backend is a train.Backend. Close it to end its jobs and its warm parent.
 type Backend struct {
-	cfg  Config
-	mu   sync.Mutex
-	live map[key]*process
+	cfg    Config
+	parent parent
+	mu     sync.Mutex
+	live   map[key]*process
 }
 
 var (
@@ -79,7 +90,7 @@ type key struct {
 	attempt int
 }
 
-// New returns a Backend; it creates Config.Dir.
+// New returns a Backend; it creates Config.Dir, and starts the warm parent without waiting for it.
 func New(cfg Config) (*Backend, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -93,7 +104,14 @@ func New(cfg Config) (*Backend, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("procbackend: %w", err)
 	}
-	return &Backend{cfg: cfg, live: map[key]*process{}}, nil
+	b := &Backend{cfg: cfg, live: map[key]*process{}, parent: parent{log: cfg.Log, wait: ready, stop: make(chan struct{})}}
+	if len(cfg.Warm) > 0 {
+		b.parent.start = func() (*forkServer, error) {
+			return startForkServer(cfg.Warm, cfg.Dir, environment(cfg, 0, 1), cfg.Patience)
+		}
+		b.parent.get() // comes in the background, so that the first job finds it
+	}
+	return b, nil
 }
 
 // MaxWorkers implements train.Spreader.
@@ -104,9 +122,10 @@ func (b *Backend) Submit(_ context.Context, j train.Job) error {
 	k := key{j.Run, j.Attempt}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, ok := b.live[k]; ok {
+	if p, ok := b.live[k]; ok && !p.vanished() {
 		return nil
 	}
+	delete(b.live, k)
 	dir := b.dir(k)
 	if _, err := readStatus(dir); err == nil {
 		return nil // it has ended already
@@ -119,7 +138,7 @@ func (b *Backend) Submit(_ context.Context, j train.Job) error {
 	if err != nil {
 		return fmt.Errorf("job %s/%d: %w", j.Run, j.Attempt, err)
 	}
-	p, err := start(b.cfg, folders, j.Deadline)
+	p, err := b.start(folders, j.Deadline)
 	if err != nil {
 		return fmt.Errorf("job %s/%d: %w", j.Run, j.Attempt, err)
 	}
@@ -137,6 +156,9 @@ func (b *Backend) Status(_ context.Context, run registry.RunID, attempt int) (tr
 		select {
 		case <-p.done:
 			delete(b.live, k)
+			if p.vanished() {
+				return train.Status{}, fmt.Errorf("job %s/%d, lost with the warm parent: %w", run, attempt, train.ErrNoJob)
+			}
 			b.cfg.Log.Info("job ended", "run_id", run, "attempt", attempt, "exit_code", p.status.ExitCode, "reason", p.status.Reason)
 			return p.status, nil
 		default:
@@ -197,7 +219,7 @@ func (b *Backend) Log(_ context.Context, run registry.RunID, attempt int, offset
 	}{io.LimitReader(f, max(0, info.Size()-offset)), f}, nil
 }
 
-// Close stops every job. They have no result afterwards, as if this process had been killed.
+// Close stops every job and the warm parent. The jobs have no result afterwards, as if this process had been killed.
 func (b *Backend) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -214,6 +236,7 @@ func (b *Backend) Close() error {
 		errs = append(errs, err)
 	}
 	clear(b.live)
+	b.parent.close()
 	return errors.Join(errs...)
 }
 

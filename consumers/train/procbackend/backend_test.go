@@ -28,11 +28,22 @@ exit "$(cat release)"
 
 func newBackend(t *testing.T, dir, script string) *Backend {
 	t.Helper()
+	return open(t, Config{Dir: dir, Command: []string{"/bin/sh", written(t, script)}, PythonPath: "/somewhere", Grace: 5 * time.Second})
+}
+
+// written puts a script into a file.
+func written(t *testing.T, script string) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "runner.sh")
 	if err := os.WriteFile(path, []byte(script), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b, err := New(Config{Dir: dir, Command: []string{"/bin/sh", path}, PythonPath: "/somewhere", Grace: 5 * time.Second})
+	return path
+}
+
+func open(t *testing.T, cfg Config) *Backend {
+	t.Helper()
+	b, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +55,10 @@ func newBackend(t *testing.T, dir, script string) *Backend {
 	return b
 }
 
-func TestBackend(t *testing.T) {
+func TestBackend(t *testing.T) { testBackend(t, newBackend) }
+
+// testBackend runs the suite on backends of a kind.
+func testBackend(t *testing.T, newBackend func(t *testing.T, dir, script string) *Backend) {
 	backendtest.TestBackend(t, func(t *testing.T) backendtest.Subject {
 		dir := t.TempDir()
 		b := newBackend(t, dir, runner)
@@ -63,7 +77,7 @@ func TestBackend(t *testing.T) {
 			Kill: func(t *testing.T, run registry.RunID, attempt int) {
 				b.mu.Lock()
 				defer b.mu.Unlock()
-				if err := syscall.Kill(b.live[key{run, attempt}].workers[0].pid, syscall.SIGKILL); err != nil {
+				if err := syscall.Kill(b.live[key{run, attempt}].workers[0].pid(), syscall.SIGKILL); err != nil {
 					t.Fatal(err)
 				}
 			},
@@ -177,7 +191,7 @@ func TestResubmitKeepsTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.mu.Lock()
-	first := strconv.Itoa(b.live[key{j.Run, 1}].workers[0].pid) + "\n"
+	first := strconv.Itoa(b.live[key{j.Run, 1}].workers[0].pid()) + "\n"
 	b.mu.Unlock()
 	awaitContent(t, filepath.Join(b.dir(key{j.Run, 1}), logFile), first)
 	if err := b.Close(); err != nil {

@@ -27,12 +27,20 @@ func TestGroupDiesWithItsLeader(t *testing.T) {
 // parentDir makes the test binary a process that starts a job in that folder and waits to be killed.
 const parentDir = "PROCBACKEND_TEST_PARENT"
 
+// parentWarm makes it one whose jobs are forked.
+const parentWarm = "PROCBACKEND_TEST_WARM"
+
 // TestJobsDieWithTheirParent kills a process that has a job, as nothing can prepare for.
 func TestJobsDieWithTheirParent(t *testing.T) {
+	t.Run("started", func(t *testing.T) { killParent(t, parentWarm+"=") })
+	t.Run("forked", func(t *testing.T) { killParent(t, parentWarm+"=yes") })
+}
+
+func killParent(t *testing.T, kind string) {
 	dir := t.TempDir()
 	run := registry.RunID(uuid.New())
 	parent := exec.Command(os.Args[0], "-test.run=^TestParentProcess$", run.String())
-	parent.Env = append(os.Environ(), parentDir+"="+dir)
+	parent.Env = append(os.Environ(), parentDir+"="+dir, kind)
 	if err := parent.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +78,11 @@ func TestParentProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newBackend(t, dir, `echo $$; exec sleep 600`)
+	kind := newBackend
+	if os.Getenv(parentWarm) != "" {
+		kind = newWarm
+	}
+	b := kind(t, dir, `echo $$; exec sleep 600`)
 	if err := b.Submit(t.Context(), train.Job{Run: run, Attempt: 1, Spec: []byte("{}")}); err != nil {
 		t.Fatal(err)
 	}

@@ -23,12 +23,12 @@ type process struct {
 	done    chan struct{}
 	// status is valid once done is closed.
 	status train.Status
-	// timedOut and abandoned say why it was killed.
-	timedOut, abandoned atomic.Bool
+	// timedOut and abandoned say why it was killed, lost that nobody knows how it ended.
+	timedOut, abandoned, lost atomic.Bool
 }
 
-// start runs the command in every folder and watches until all of them have ended. The first folder is the job's.
-func start(cfg Config, folders []string, deadline time.Duration) (*process, error) {
+// start runs a worker in every folder and watches until all of them have ended. The first folder is the job's.
+func (b *Backend) start(folders []string, deadline time.Duration) (*process, error) {
 	out, err := os.OpenFile(filepath.Join(folders[0], logFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func start(cfg Config, folders []string, deadline time.Duration) (*process, erro
 	ends := make(chan int, len(folders))
 	for rank, folder := range folders {
 		var w *worker
-		if w, err = startWorker(cfg, folder, out, rank, len(folders), ends); err != nil {
+		if w, err = b.startWorker(folder, out, rank, len(folders), ends); err != nil {
 			break
 		}
 		p.workers = append(p.workers, w)
@@ -55,7 +55,7 @@ func start(cfg Config, folders []string, deadline time.Duration) (*process, erro
 }
 
 // watch waits for the end and writes it down. The first worker that fails ends the others, which would wait for it for ever.
-// A process that we took down with us has no result.
+// A process that we took down with us has no result, nor has one that was lost with its warm parent.
 func (p *process) watch(dir string, deadline time.Duration, ends <-chan int) {
 	if deadline > 0 {
 		timer := time.AfterFunc(deadline, func() {
@@ -67,7 +67,11 @@ func (p *process) watch(dir string, deadline time.Duration, ends <-chan int) {
 	p.status = train.Status{Phase: train.PhaseSucceeded}
 	for range p.workers {
 		rank := <-ends
-		st := statusOf(p.workers[rank].state, p.timedOut.Load())
+		e := p.workers[rank].ending()
+		st := statusOf(e, p.timedOut.Load())
+		if e.lost && !p.timedOut.Load() {
+			p.lost.Store(true)
+		}
 		if st.Phase != train.PhaseFailed || p.status.Phase == train.PhaseFailed {
 			continue
 		}
@@ -77,7 +81,7 @@ func (p *process) watch(dir string, deadline time.Duration, ends <-chan int) {
 		p.status = st
 		_ = p.signal(syscall.SIGKILL) // who has ended meanwhile is no error
 	}
-	if !p.abandoned.Load() {
+	if !p.abandoned.Load() && !p.lost.Load() {
 		if err := writeStatus(dir, p.status); err != nil {
 			p.status.Reason += " (not kept: " + err.Error() + ")"
 		}
@@ -85,24 +89,34 @@ func (p *process) watch(dir string, deadline time.Duration, ends <-chan int) {
 	close(p.done)
 }
 
-func statusOf(s *os.ProcessState, timedOut bool) train.Status {
-	ws, ok := s.Sys().(syscall.WaitStatus)
+func statusOf(e ending, timedOut bool) train.Status {
 	switch {
 	case timedOut:
 		return train.Status{Phase: train.PhaseFailed, ExitCode: 128 + int(syscall.SIGKILL), Reason: "deadline exceeded", Cause: train.CauseDeadline}
-	case ok && ws.Signaled():
-		sig := ws.Signal()
+	case e.lost:
+		return train.Status{Phase: train.PhaseFailed, ExitCode: 128 + int(syscall.SIGKILL), Reason: "lost", Cause: train.CauseDisrupted}
+	case e.signal != 0:
 		return train.Status{
-			Phase: train.PhaseFailed, ExitCode: 128 + int(sig), Reason: fmt.Sprintf("killed by signal %d (%s)", int(sig), sig),
+			Phase: train.PhaseFailed, ExitCode: 128 + int(e.signal), Reason: fmt.Sprintf("killed by signal %d (%s)", int(e.signal), e.signal),
 		}
-	case s.ExitCode() == 0:
+	case e.code == 0:
 		return train.Status{Phase: train.PhaseSucceeded}
 	}
-	return train.Status{Phase: train.PhaseFailed, ExitCode: s.ExitCode(), Reason: fmt.Sprintf("exit status %d", s.ExitCode())}
+	return train.Status{Phase: train.PhaseFailed, ExitCode: e.code, Reason: fmt.Sprintf("exit status %d", e.code)}
 }
 
 // abandon keeps the end of the process from being taken for its result.
 func (p *process) abandon() { p.abandoned.Store(true) }
+
+// vanished reports that the job is gone without a result.
+func (p *process) vanished() bool {
+	select {
+	case <-p.done:
+		return p.lost.Load()
+	default:
+		return false
+	}
+}
 
 // stop ends the process groups: first politely.
 func (p *process) stop(ctx context.Context, grace time.Duration) error {
@@ -142,7 +156,7 @@ func (p *process) signal(sig syscall.Signal) error {
 func (p *process) pids() []int {
 	out := make([]int, len(p.workers))
 	for i, w := range p.workers {
-		out[i] = w.pid
+		out[i] = w.pid()
 	}
 	return out
 }

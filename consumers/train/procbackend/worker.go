@@ -7,27 +7,58 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 )
 
 // worker is one process of a job, in a process group of its own.
 type worker struct {
-	pid   int
-	state *os.ProcessState // valid once the worker's rank came through ends
+	rank int
+	ends chan<- int // gets the rank once the worker has ended
 
-	mu    sync.Mutex
-	ended bool // from then on the group's number may be somebody else's
+	mu     sync.Mutex
+	number int
+	result ending
+	ended  bool // from then on the group's number may be somebody else's
 }
 
-// startWorker runs the command in dir, with its output in out, and sends its rank once it has ended.
-func startWorker(cfg Config, dir string, out *os.File, rank, workers int, ends chan<- int) (*worker, error) {
-	cmd := exec.Command(cfg.Command[0], append(cfg.Command[1:len(cfg.Command):len(cfg.Command)], filepath.Join(dir, jobFile))...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, environment(cfg, rank, workers), out, out
+// ending is how a process ended.
+type ending struct {
+	code   int
+	signal syscall.Signal // that killed it, or 0
+	lost   bool           // nobody saw it
+}
+
+// endingOf reads an exit status as Python has it, negative for a signal.
+func endingOf(status int) ending {
+	if status < 0 {
+		return ending{signal: syscall.Signal(-status)}
+	}
+	return ending{code: status}
+}
+
+// startWorker runs a job in dir, with its output in out: by the warm parent, or by the command where there is none.
+func (b *Backend) startWorker(dir string, out *os.File, rank, workers int, ends chan<- int) (*worker, error) {
+	env, path := environment(b.cfg, rank, workers), filepath.Join(dir, jobFile)
+	if s := b.parent.get(); s != nil {
+		w := &worker{rank: rank, ends: ends}
+		err := s.fork(w, order{Args: []string{path}, Dir: dir, Env: variables(env)}, out)
+		if err == nil {
+			return w, nil
+		}
+		b.cfg.Log.Warn("job is started without the warm parent", "dir", dir, "error", err)
+	}
+	w := &worker{rank: rank, ends: ends}
+	return w, w.spawn(b.cfg.Command, dir, path, env, out)
+}
+
+// spawn starts the worker's process.
+func (w *worker) spawn(command []string, dir, path string, env []string, out *os.File) error {
+	cmd := exec.Command(command[0], append(command[1:len(command):len(command)], path)...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithParent(cmd.SysProcAttr)
-
-	w := &worker{}
 	started := make(chan error)
 	go func() {
 		// The kernel ends the child when the thread that forked it ends, so that thread must stay.
@@ -35,24 +66,55 @@ func startWorker(cfg Config, dir string, out *os.File, rank, workers int, ends c
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		if err == nil {
-			w.pid = cmd.Process.Pid
+			w.begin(cmd.Process.Pid)
 		}
 		started <- err
 		if err == nil {
 			_ = cmd.Wait() // the state says more
-			w.leave(cmd.ProcessState)
-			ends <- rank
+			w.end(endingOfState(cmd.ProcessState))
 		}
 	}()
-	return w, <-started
+	return <-started
 }
 
-// leave ends what the worker left behind in its group.
-func (w *worker) leave(state *os.ProcessState) {
-	_ = w.signal(syscall.SIGKILL)
+func endingOfState(s *os.ProcessState) ending {
+	if s == nil {
+		return ending{lost: true}
+	}
+	if ws, ok := s.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return ending{signal: ws.Signal()}
+	}
+	return ending{code: s.ExitCode()}
+}
+
+// begin is called once, when the process is there.
+func (w *worker) begin(pid int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.state, w.ended = state, true
+	w.number = pid
+}
+
+// end is called once, when it has ended, and ends what it left behind in its group.
+func (w *worker) end(e ending) {
+	_ = w.signal(syscall.SIGKILL)
+	w.mu.Lock()
+	w.result, w.ended = e, true
+	w.mu.Unlock()
+	w.ends <- w.rank
+}
+
+// pid is that of the process, which may have ended.
+func (w *worker) pid() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.number
+}
+
+// ending is valid once the rank came through ends.
+func (w *worker) ending() ending {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.result
 }
 
 // signal reaches the whole group; one that is gone is no error.
@@ -62,8 +124,18 @@ func (w *worker) signal(sig syscall.Signal) error {
 	if w.ended {
 		return nil
 	}
-	if err := syscall.Kill(-w.pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("signal pid %d: %w", w.pid, err)
+	if err := syscall.Kill(-w.number, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("signal pid %d: %w", w.number, err)
 	}
 	return nil
+}
+
+// variables are an environment by name; of several the last counts.
+func variables(env []string) map[string]string {
+	out := map[string]string{}
+	for _, pair := range env {
+		name, value, _ := strings.Cut(pair, "=")
+		out[name] = value
+	}
+	return out
 }

@@ -18,7 +18,9 @@ const (
 
 // Training says how jobs run.
 type Training struct {
-	Python      string        `yaml:"python"`       // interpreter that has the package signalbox
+	Python string `yaml:"python"` // interpreter that has the package signalbox
+	// Cold starts an interpreter for each local job. Else one is kept that has imported what jobs need: 200 MiB that they share.
+	Cold        bool          `yaml:"cold"`
 	MaxParallel int           `yaml:"max_parallel"` // jobs at once, of all classes
 	MaxAttempts int           `yaml:"max_attempts"`
 	Deadline    time.Duration `yaml:"deadline"` // of one attempt

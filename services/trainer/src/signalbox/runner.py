@@ -11,6 +11,9 @@ with it, and report nothing: one of them that fails ends with status 1, and whoe
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import importlib
 import json
 import logging
 import os
@@ -38,7 +41,7 @@ from .links import PeerError
 from .packaging import Built, build
 from .profile import INTERVAL, PREFIX, Profile
 from .rows import prepare
-from .sampling import split
+from .sampling import rows_of, split
 from .signature import Field, learn_inputs
 from .transport import StatusError, TransportError
 from .workflow import Workflow
@@ -49,6 +52,15 @@ _log = logging.getLogger("signalbox.runner")
 FENCED = 3
 SERIES_LAST = 10.0  # seconds for the rest of the series
 PEERS_END = 10.0  # seconds in which whoever runs the workers ends them all because of one
+# What workflows and the frameworks of models import as a rule: a warm parent has them ready.
+WARM = (
+    "encodings.idna",
+    "pyarrow.compute",
+    "pyarrow.dataset",
+    "pyarrow.pandas_compat",
+    "signalbox.formats.lightgbm",
+    "signalbox.formats.xgboost",
+)
 SAMPLE = 1024  # rows on which a package is checked against the workflow
 
 
@@ -71,7 +83,7 @@ class Run:
         self.workers = Distributed()
         self.step_name = "start"
         self.steps: dict[str, dict[str, Any]] = {}
-        self.lock = environment.lock()
+        self.lock = installed()
         self.devices = Devices(INTERVAL)
 
     def execute(self) -> str:
@@ -159,14 +171,15 @@ class Run:
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Filter the rows, drop those without a label, and split them."""
         data = self.job.request.get("data") or {}
-        frame = apply(frame, data.get("filters") or [])
+        filters = data.get("filters")
+        frame = apply(frame, filters) if filters else rows_of(frame, np.ones(len(frame), dtype=bool))
         label = workflow.classifier_label
         if label and label not in frame.columns:
             raise DatasetError(f"the label {label!r} is no column of the data")
         if label:
-            labelled = frame[frame[label].notna()].reset_index(drop=True)
-            figures["rows_without_label"] = len(frame) - len(labelled)
-            frame = labelled
+            labelled = frame[label].notna().to_numpy()
+            figures["rows_without_label"] = len(frame) - int(labelled.sum())
+            frame = rows_of(frame, labelled)
         if not len(frame):
             raise DatasetError("no rows are left after the filters")
         training, holdout = split(frame, data.get("holdout_sampling"), data.get("date_column") or "", self.job.seed)
@@ -231,6 +244,20 @@ class Run:
         self.end_series()
         document = failure.describe(err, self.step_name, self.job.workflow_dir, self.workers.interrupted)
         self.client.fail(document, keys)
+
+
+@functools.cache
+def installed() -> str:
+    """Return the environment's lock. In a warm parent it is read along with the imports: it is of what they are of."""
+    return environment.lock()
+
+
+def warm() -> None:
+    """Do what every job would do first. What is not installed is missed by those who need it, who can say so."""
+    for name in WARM:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+    installed()
 
 
 def bind(workflow: Workflow, job: Job) -> Workflow:
