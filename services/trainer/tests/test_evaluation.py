@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import importlib
 import logging
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -42,13 +44,22 @@ def test_rows_are_plain_json() -> None:
 
 
 def test_other_columns_stand_beside_the_inputs() -> None:
-    frame = pd.DataFrame({
-        "x": [1.5, 2.0], "late": [True, False], "n": [1, 2], "delay": [np.nan, 3.5], "id": ["a", None],
-        "at": pd.to_datetime(["2013-01-01", "2013-01-02"]), "blob": [b"1", b"2"],
-    })
+    frame = pd.DataFrame(
+        {
+            "x": [1.5, 2.0],
+            "late": [True, False],
+            "n": [1, 2],
+            "delay": [np.nan, 3.5],
+            "id": ["a", None],
+            "at": pd.to_datetime(["2013-01-01", "2013-01-02"]),
+            "blob": [b"1", b"2"],
+        }
+    )
     inputs = (Field("x", "number", True),)
     assert [(f.name, f.type) for f in evaluation.others(frame, inputs, "late")] == [
-        ("n", "integer"), ("delay", "number"), ("id", "string"),
+        ("n", "integer"),
+        ("delay", "number"),
+        ("id", "string"),
     ]
     assert evaluation.holdout_jsonl(frame, inputs + evaluation.others(frame, inputs, "late")).decode().splitlines() == [
         '{"x": 1.5, "n": 1, "delay": null, "id": "a"}',
@@ -71,6 +82,26 @@ def test_figures_against_their_definition() -> None:
 @pytest.mark.parametrize("labels", [[1, 1, 1], [0, 1, 2], ["a", "b", "c"]])
 def test_no_figures_without_two_classes(labels: list[object]) -> None:
     assert evaluation.binary_metrics(pd.Series(labels), np.array([0.1, 0.2, 0.3])) == {}
+
+
+def test_pytorch_is_seeded_once_it_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    environment.seed_everything(6)
+    (tmp_path / "torch.py").write_text("raise ImportError('half installed')")
+    importlib.invalidate_caches()
+    with pytest.raises(ImportError, match="half installed"):
+        importlib.import_module("torch")
+    (tmp_path / "torch.py").write_text("seeds = []\nmanual_seed = seeds.append\n")
+    finders = len(sys.meta_path)
+    environment.seed_everything(7)
+    assert len(sys.meta_path) == finders and importlib.util.find_spec("torch") is not None
+    torch = importlib.import_module("torch")
+    assert torch.seeds == [7] and len(sys.meta_path) == finders - 1
+    environment.seed_everything(8)
+    assert torch.seeds == [7, 8] and importlib.import_module("torch") is torch
+    monkeypatch.delitem(sys.modules, "torch")
 
 
 def test_environment_names_what_is_installed() -> None:

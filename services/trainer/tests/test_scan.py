@@ -93,7 +93,7 @@ def test_arrow_keeps_the_rows_that_pandas_keeps(seed: int, tmp_path: Path) -> No
 
 def excused(column: pa.ChunkedArray, wanted: Any, found: Any) -> bool:
     """Pieces without any value, or without any row that could matter, have nothing that could be refused."""
-    return wanted == "refused" and found == [] and column.null_count == len(column)
+    return bool(wanted == "refused" and found == [] and column.null_count == len(column))
 
 
 def scanned(path: Path, doc: dict[str, Any]) -> list[int]:
@@ -107,7 +107,7 @@ def test_row_groups_that_cannot_match_are_not_read(tmp_path: Path) -> None:
     pq.write_table(pa.table({"n": range(1000), "at": at}), path, row_group_size=100)
     read: list[int] = []
 
-    class Watched(pq.ParquetFile):
+    class Watched(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has no types
         def iter_batches(self, batch_size: int, row_groups: Any, **more: Any) -> Any:
             read.extend(row_groups)
             return super().iter_batches(batch_size, row_groups, **more)
@@ -134,7 +134,7 @@ def source(plane: support.Control, frame: pd.DataFrame, count: int) -> Source:
 
 def test_parts_come_one_after_another_and_go(tmp_path: Path) -> None:
     frame = support.flights(900)
-    docs = [
+    docs: list[dict[str, Any]] = [
         {"feature_name": "origin", "predicate": "Eq", "feature_value": {"string_val": "JFK"}},
         {"feature_name": "of another source", "predicate": "IsNull"},
     ]

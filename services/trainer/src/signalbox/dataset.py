@@ -101,7 +101,7 @@ class Input:
                 (pa.Table.from_batches([b]) for b in self.batches(columns, filters=filters)), promote_options="default"
             )
         wanted = list(columns or self.names) or None
-        tables = [pq.read_table(f, columns=wanted, use_threads=False) for f in self.files]
+        tables = [pq.read_table(f, columns=wanted) for f in self.files]
         return pa.concat_tables(tables, promote_options="default")
 
     def batches(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 
 import numpy as np
 import pandas as pd
@@ -56,9 +55,7 @@ def _type_of(column: pd.Series) -> str | None:
 
 def holdout_jsonl(holdout: pd.DataFrame, fields: tuple[Field, ...]) -> bytes:
     """Return holdout.jsonl: each line is a row of a predict request, with the other columns beside the inputs."""
-    return "".join(
-        json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows.to_json(holdout, fields)
-    ).encode()
+    return rows.to_jsonl(holdout, fields).encode()
 
 
 def binary_metrics(labels: pd.Series, scores: Floats) -> dict[str, float]:

@@ -8,7 +8,7 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 
 from .gpu import Devices, Reading
@@ -107,22 +107,46 @@ class Process:
 
 def descendants() -> list[Process]:
     """Return the living descendants of this process; none where there is no /proc."""
+    found = _children(os.getpid())
+    if found is None:
+        return _among_all()
+    for process in found:  # grows while it is walked
+        found.extend(_children(process.pid) or ())
+    return found
+
+
+def _children(pid: int) -> list[Process] | None:
+    """Return the children of a process; None where the kernel does not list them."""
+    pids: list[str] = []
+    with contextlib.suppress(OSError):  # it has ended
+        for task in os.listdir(f"{_PROC}/{pid}/task"):
+            try:
+                with open(f"{_PROC}/{pid}/task/{task}/children", encoding="ascii") as file:
+                    pids += file.read().split()
+            except OSError:
+                if os.path.exists(f"{_PROC}/{pid}/task/{task}/stat"):  # else it is the thread that is gone
+                    return None
+        return list(_read(pids))
+    return None
+
+
+def _among_all() -> list[Process]:
+    """Return the living descendants by looking at every process there is."""
     children: dict[int, list[Process]] = {}
-    for process in _processes():
-        children.setdefault(process.parent, []).append(process)
+    with contextlib.suppress(OSError):
+        for process in _read(name for name in os.listdir(_PROC) if name.isdigit()):
+            children.setdefault(process.parent, []).append(process)
     found = children.get(os.getpid(), [])
     for process in found:  # grows while it is walked
         found.extend(children.get(process.pid, ()))
     return found
 
 
-def _processes() -> Iterator[Process]:
-    with contextlib.suppress(OSError):
-        for name in os.listdir(_PROC):
-            if name.isdigit():
-                with contextlib.suppress(OSError, ValueError, IndexError):  # it may have ended meanwhile
-                    with open(f"{_PROC}/{name}/stat", encoding="utf-8", errors="replace") as file:
-                        yield Process(file.read())
+def _read(pids: Iterable[str]) -> Iterator[Process]:
+    for pid in pids:
+        with contextlib.suppress(OSError, ValueError, IndexError):  # it may have ended meanwhile
+            with open(f"{_PROC}/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                yield Process(file.read())
 
 
 def _status_bytes(key: str) -> int:

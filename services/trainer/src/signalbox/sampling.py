@@ -35,7 +35,17 @@ def split(frame: pd.DataFrame, sampling: Mapping[str, Any] | None, date_column: 
         raise DatasetError(f"data.holdout_sampling.{block}: {err}") from err
     if holdout.all():
         raise DatasetError(f"data.holdout_sampling takes all {len(frame)} rows: nothing is left to train on")
-    return frame[~holdout].reset_index(drop=True), frame[holdout].reset_index(drop=True)
+    return rows_of(frame, ~holdout), rows_of(frame, holdout)
+
+
+def rows_of(frame: pd.DataFrame, chosen: Mask) -> pd.DataFrame:
+    """Return the chosen rows, numbered from 0. Nothing is copied where that is the frame as it is."""
+    everything = bool(chosen.all())
+    if everything and frame.index.equals(pd.RangeIndex(len(frame))):
+        return frame
+    left = frame.copy() if everything else frame.take(np.flatnonzero(chosen))
+    left.index = pd.RangeIndex(len(left))  # reset_index would copy once more
+    return left
 
 
 def _date_range(frame: pd.DataFrame, options: Mapping[str, Any]) -> Mask:

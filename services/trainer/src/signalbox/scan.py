@@ -28,6 +28,8 @@ _COMPARE = {
     "LtEq": pc.less_equal,
 }
 
+_FEW = 4096  # rows that say what the others will be like
+
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """Return a table as a DataFrame: decimals and nullable booleans as numbers, so that null is NaN."""
@@ -37,7 +39,23 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
         if decimal or holes:
             number = table.column(i).cast(pa.uint8()) if holes else table.column(i)
             table = table.set_column(i, column.name, number.cast(pa.float64()))
-    return table.to_pandas(use_threads=False)
+    apart = _identifiers(table)
+    if not apart or len(apart) == table.num_columns:
+        return table.to_pandas(use_threads=False)
+    frame = table.drop_columns(apart).to_pandas(use_threads=False)
+    for i, name in enumerate(table.column_names):
+        if name in apart:
+            frame.insert(i, name, table.column(i).to_pandas(deduplicate_objects=False).to_numpy())
+    return frame
+
+
+def _identifiers(table: pa.Table) -> list[str]:
+    """Return the columns of texts that hardly repeat. To look for equal ones takes most of the conversion."""
+    if table.num_rows < _FEW or table.schema.pandas_metadata or len(set(table.column_names)) < table.num_columns:
+        return []
+    head = table.slice(0, _FEW)
+    texts = [f.name for f in table.schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+    return [name for name in texts if pc.count_distinct(head.column(name)).as_py() > _FEW // 2]
 
 
 def scan(

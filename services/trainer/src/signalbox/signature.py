@@ -93,7 +93,7 @@ def learn_inputs(
         nullable = column.nullable or bool(frame[name].isna().any())
         known = None
         if column.type == STRING and (categorical is None or name in categorical):
-            known = tuple(sorted(frame[name].dropna().unique())) or None
+            known = tuple(sorted(v for v in frame[name].unique() if not pd.isna(v))) or None
         fields.append(Field(name, column.type, nullable, known))
     return tuple(fields)
 
