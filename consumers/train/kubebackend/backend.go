@@ -24,8 +24,9 @@ const maxSecret = 1_000_000
 // Backend is a train.Backend on Kubernetes. Run must run for its caches to be fresh; without it every answer asks the API
 // server.
 type Backend struct {
-	cfg   Config
-	cache *watch
+	cfg     Config
+	cache   *watch
+	podless podless
 }
 
 var (
@@ -40,7 +41,7 @@ func New(cfg Config) (*Backend, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("kubebackend config: %w", err)
 	}
-	b := &Backend{cfg: cfg}
+	b := &Backend{cfg: cfg, podless: podless{jobs: map[string]podlessJob{}}}
 	b.cache = newWatch(cfg, b.selector())
 	return b, nil
 }
@@ -102,6 +103,7 @@ func (b *Backend) Submit(ctx context.Context, j train.Job) error {
 // Cancel implements train.Backend. The job is gone once its pods are, or should have been.
 func (b *Backend) Cancel(ctx context.Context, run registry.RunID, attempt int) error {
 	n := train.JobName(run, attempt)
+	b.podless.forget(n)
 	errJob := b.cfg.Client.BatchV1().Jobs(b.cfg.Namespace).Delete(ctx, n, metav1.DeleteOptions{
 		PropagationPolicy: new(metav1.DeletePropagationBackground),
 	})
@@ -127,8 +129,9 @@ func (b *Backend) Cancel(ctx context.Context, run registry.RunID, attempt int) e
 // is what the launcher could not send any more. Of several workers it is that of rank 0.
 func (b *Backend) Log(ctx context.Context, run registry.RunID, attempt int, offset int64) (io.ReadCloser, error) {
 	n := train.JobName(run, attempt)
-	// Every look asks for the log of every job: what the cache knows to run has none, and the API server is not asked.
-	if _, pods, ok := b.cache.find(n); ok && len(pods) > 0 && !slices.ContainsFunc(pods, ended) {
+	// Every look asks for the log of every job: what the cache knows to run or to wait has none, and the API server is not
+	// asked.
+	if job, pods, ok := b.cache.find(n); ok && !slices.ContainsFunc(pods, ended) && (len(pods) > 0 || condition(job) == nil) {
 		return io.NopCloser(eof{}), nil
 	}
 	pods, err := b.pods(ctx, n)

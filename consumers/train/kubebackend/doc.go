@@ -33,7 +33,9 @@
 //	Job failed otherwise                       failed, with the exit status and the container's last words
 //
 // Informers only say when to look again and that a job still waits or runs. What ends an attempt is read from the API
-// server itself: a cache may be behind, or empty after a restart.
+// server itself: a cache may be behind, or empty after a restart. Looks are many and jobs too, so what the
+// caches answer costs no request: the log of a job that waits or runs is empty, and why a job has no pod is asked after 3 s, then
+// ever more seldom. Requests are limited, and those of looks stand before those that make the next Job.
 //
 // A class with a queue leaves it to Kueue (tested: 0.15) when its jobs start. Jobs only carry the label; Kueue's webhook
 // suspends them before anybody sees them, and Kueue lets them go, all workers at once, when the queue has room. It takes a

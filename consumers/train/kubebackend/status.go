@@ -19,9 +19,14 @@ import (
 // Status implements train.Backend. The caches may say that a job waits or runs; that it ended, or is not there, the API
 // server must say.
 func (b *Backend) Status(ctx context.Context, run registry.RunID, attempt int) (train.Status, error) {
-	n := train.JobName(run, attempt)
+	n, now := train.JobName(run, attempt), time.Now()
 	if job, pods, ok := b.cache.find(n); ok && job.DeletionTimestamp == nil && condition(job) == nil {
-		if st := b.alive(job, pods, time.Now()); st.Phase == train.PhaseRunning || st.Phase == train.PhasePending && (len(pods) > 0 || suspended(job)) {
+		st := b.alive(job, pods, now)
+		fresh := st.Phase == train.PhaseRunning || st.Phase == train.PhasePending
+		if st.Phase == train.PhasePending && len(pods) == 0 && !suspended(job) {
+			st, fresh = b.podless.recall(n, st, now)
+		}
+		if fresh {
 			return st, nil
 		}
 	}
@@ -29,6 +34,7 @@ func (b *Backend) Status(ctx context.Context, run registry.RunID, attempt int) (
 	if err != nil {
 		return train.Status{}, fmt.Errorf("job %s/%d: %w", run, attempt, err)
 	}
+	b.podless.remember(n, st, now)
 	return st, nil
 }
 
