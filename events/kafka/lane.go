@@ -107,7 +107,8 @@ func (l *lane) take(freshness time.Duration) (fetched, bool) {
 		}
 		if f := l.quiet; f.idle {
 			l.quiet = fetched{}
-			if time.Since(l.quietAt) <= freshness {
+			// Records that came after the notice were taken first: its end is behind the lane then.
+			if time.Since(l.quietAt) <= freshness && f.end == l.next {
 				l.busy = true
 				l.mu.Unlock()
 				return f, true

@@ -59,6 +59,22 @@ func TestLaneForgetsOldNotices(t *testing.T) {
 	}
 }
 
+// A notice is older than records that came after it, which are taken first.
+func TestLaneForgetsNoticesThatItWentBeyond(t *testing.T) {
+	l := newTestLane(t)
+	l.moved(5)
+	l.caughtUp(5, time.Now())
+	l.push(fetched{end: 6})
+	if f, ok := l.take(time.Second); !ok || f.idle {
+		t.Errorf("took %+v before the records", f)
+	}
+	l.moved(6)
+	l.nudge(time.Millisecond)
+	if f, ok := l.take(time.Second); !ok || f.idle {
+		t.Errorf("took %+v, which says that offset 6 is not there yet", f)
+	}
+}
+
 func TestDisownedLaneDoesNotCommit(t *testing.T) {
 	l := newTestLane(t)
 	l.disown()
