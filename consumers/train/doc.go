@@ -15,7 +15,8 @@
 // priority, which grows while they wait, within the limits of all jobs, of their class and of their project. Classes with
 // a queue of the cluster's own have no limits here. Why a run waits stands in its history, once for each reason.
 //
-// Each look goes over the runs that are requested, queued or running. For each one of them that has a slot:
+// Each look goes over the runs that are requested, queued or running. For each one of them that has a slot a step is begun,
+// unless one is under way; looks do not wait for steps:
 //
 //	state      job                        what happens
 //	requested  -                          queued, as attempt 1
@@ -45,7 +46,7 @@
 //	machine restarts, local jobs die      next attempt; these do not count up to MaxAttempts, but up to maxLost
 //	two attempts alive at once            the older one's reports, artifacts and completion are refused
 //	two executors of one attempt          the second one's claim is refused
-//	a log cannot be read                  looks go on; once the attempt is over it is tried for a minute, then given up:
+//	a log cannot be read                  the other runs go on; once the attempt is over it is tried for a minute, then given up:
 //	                                      the node may be silent for good, and what the job sent by itself is kept
 //	backend away                          nothing is concluded from that; the next look asks again
 //	run's dataset or workflow is gone     failed as JobInvalid: no retry helps

@@ -8,42 +8,47 @@ import (
 
 // job is what the machine remembers of an attempt that it follows. All of it can be found again.
 type job struct {
+	background
 	backend Backend // nil: its class is no longer configured
 	span    trace.Span
-	begun   time.Time     // when this process first saw it
-	why     string        // what it waits for, by the backend's last word
-	under   chan struct{} // closed when what was begun aside is done; nil: nothing was begun
+	begun   time.Time // when this process first saw it
 
-	// These belong to what is done aside while there is such a thing.
+	// These belong to what is done in the background while there is such a thing.
+	why     string // what it waits for, by the backend's last word
 	tail    tail
 	leaving time.Time // since when it is over
 	over    bool      // nothing is left to do for it
 }
 
-// aside does what may take long, such as a log that comes from a node that does not answer, while looks go on. The job
-// must be idle.
-func (j *job) aside(f func()) {
+// background does what may take long while looks go on: the next job does not wait for a log that comes from a node that
+// does not answer. It does one thing at a time.
+type background struct {
+	under chan struct{} // closed when what was begun is done; nil: nothing was begun
+}
+
+// do begins f. Nothing else may be under way.
+func (b *background) do(f func()) {
 	under := make(chan struct{})
-	j.under = under
+	b.under = under
 	go func() {
 		defer close(under)
 		f()
 	}()
 }
 
-// idle reports that nothing is done aside.
-func (j *job) idle() bool {
+// idle reports that nothing is under way.
+func (b *background) idle() bool {
 	select {
-	case <-j.under:
-		j.under = nil
+	case <-b.under:
+		b.under = nil
 	default:
 	}
-	return j.under == nil
+	return b.under == nil
 }
 
-// wait returns once nothing is done aside any more.
-func (j *job) wait() {
-	if j.under != nil {
-		<-j.under
+// wait returns once nothing is under way any more.
+func (b *background) wait() {
+	if b.under != nil {
+		<-b.under
 	}
 }

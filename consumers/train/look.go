@@ -18,53 +18,52 @@ const (
 	maxWaiting = 1_000
 )
 
-// look brings every run one step further. Errors are logged: the next look tries again.
+// look begins the next step of every run that has none under way. Errors are logged: the next look tries again.
 func (m *Machine) look(ctx context.Context) {
-	active, err := m.list(ctx)
+	active, all, err := m.list(ctx)
 	if err != nil {
 		m.cfg.Log.WarnContext(ctx, "runs not listed", "error", err)
 		return
 	}
+	m.readNotes(active, all)
 	m.finishOthers(ctx, active)
-	var g errgroup.Group
-	admitted := m.admit(ctx, active)
-	for _, a := range admitted {
+	for _, a := range m.admit(ctx, active) {
 		j := m.follow(ctx, a)
-		g.Go(func() error {
+		if !j.idle() {
+			continue
+		}
+		if j.why != "" && a.run.State == registry.RunQueued {
+			m.note(a.run, j.why)
+		}
+		j.do(func() {
 			if err := m.step(ctx, a, j); err != nil && ctx.Err() == nil {
 				m.cfg.Log.WarnContext(ctx, "run not moved", "run_id", a.run.ID, "attempt", a.run.Attempt, "error", err)
 			}
-			return nil
 		})
 	}
-	_ = g.Wait() // the steps log what they could not do
-	for _, a := range admitted {
-		if why := m.jobs[a.id()].why; why != "" && a.run.State == registry.RunQueued {
-			m.note(ctx, a.run, why)
-		}
-	}
+	m.writeNotes(ctx)
 	m.sweep(ctx)
 }
 
 // fullFor is how long nobody looks at those who wait while every slot is taken.
 const fullFor = 5 * time.Second
 
-// list returns the runs that have a job, and those that wait for one if there may be a slot.
-func (m *Machine) list(ctx context.Context) ([]registry.Run, error) {
-	active, err := m.cfg.Runs.Runs(ctx, registry.RunFilter{
+// list returns the runs that have a job, and those that wait for one if there may be a slot: then these are all.
+func (m *Machine) list(ctx context.Context) (active []registry.Run, all bool, err error) {
+	active, err = m.cfg.Runs.Runs(ctx, registry.RunFilter{
 		States: []registry.RunState{registry.RunQueued, registry.RunRunning}, Limit: maxActive,
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	// Jobs that a queue outside holds back take no slot, so where there are such classes the count says nothing.
 	queued := slices.ContainsFunc(m.classes, func(c Class) bool { return c.Queued })
 	if !queued && len(active) >= m.cfg.MaxParallel && time.Since(m.listed) < fullFor {
-		return active, nil
+		return active, false, nil
 	}
 	m.listed = time.Now()
 	waiting, err := m.cfg.Runs.Runs(ctx, registry.RunFilter{States: []registry.RunState{registry.RunRequested}, Limit: maxWaiting, Oldest: true})
-	return append(active, waiting...), err
+	return append(active, waiting...), true, err
 }
 
 // finishOthers ends what was followed and is not active at that attempt any more.
@@ -78,9 +77,8 @@ func (m *Machine) finishOthers(ctx context.Context, active []registry.Run) {
 		case alive[at] || !j.idle():
 		case j.over:
 			delete(m.jobs, at)
-			delete(m.noted, at)
 		default:
-			j.aside(func() {
+			j.do(func() {
 				err := m.finish(ctx, at, j)
 				if j.over = err == nil; !j.over && !errors.Is(err, ErrEnding) { // the next look tries again
 					m.cfg.Log.WarnContext(ctx, "attempt not cleaned up", "run_id", at.Run, "attempt", at.N, "error", err)
@@ -181,4 +179,5 @@ func (m *Machine) leave(ctx context.Context) {
 		})
 	}
 	_ = g.Wait() // what could not be copied is logged
+	m.notes.wait()
 }

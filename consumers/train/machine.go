@@ -122,9 +122,8 @@ type Machine struct {
 	attempts metric.Float64Histogram
 	kick     chan struct{}
 	// These belong to Run.
-	jobs  map[Attempt]*job   // followed attempts
-	noted map[Attempt]string // what their history says of why they wait
-	notes int                // how many were written in this look
+	jobs  map[Attempt]*job // followed attempts
+	notes notes
 	// When jobs were last swept, and those who wait last listed.
 	swept, listed time.Time
 }
@@ -150,7 +149,7 @@ func New(cfg Config) (*Machine, error) {
 		return nil, fmt.Errorf("train metrics: %w", err)
 	}
 	return &Machine{cfg: cfg, attempts: attempts, kick: make(chan struct{}, 1), classes: cfg.Classes,
-		jobs: map[Attempt]*job{}, noted: map[Attempt]string{}}, nil
+		jobs: map[Attempt]*job{}, notes: notes{known: map[Attempt]string{}}}, nil
 }
 
 // Handle implements events.Handler: every event of a run is a hint to look now.

@@ -62,7 +62,6 @@ func (s *slots) full(c Class, project string) string {
 // admit returns the runs that have a job, or get one now: those that have one keep it, then the others by priority. A
 // run's priority grows while it waits, so that none waits for ever.
 func (m *Machine) admit(ctx context.Context, active []registry.Run) []attemptOf {
-	m.notes = 0
 	var out []attemptOf
 	var queue []waiting
 	taken := slots{cfg: &m.cfg, classes: map[string]int{}, projects: map[string]int{}}
@@ -85,7 +84,7 @@ func (m *Machine) admit(ctx context.Context, active []registry.Run) []attemptOf 
 	})
 	for _, w := range queue {
 		if why := taken.full(w.class, w.ask.Project); why != "" {
-			m.note(ctx, w.run, why)
+			m.note(w.run, why)
 			continue
 		}
 		run, err := m.cfg.Runs.QueueRun(ctx, w.run.ID, w.class.Name)
@@ -95,7 +94,6 @@ func (m *Machine) admit(ctx context.Context, active []registry.Run) []attemptOf 
 			}
 			continue
 		}
-		delete(m.noted, Attempt{w.run.ID, w.run.Attempt}) // it waits no more
 		taken.take(w.class, w.ask.Project)
 		out = append(out, attemptOf{run: run, class: w.class, fresh: true})
 	}
@@ -113,26 +111,6 @@ func (c *Config) project(name string) Project {
 		return p
 	}
 	return c.EachProject
-}
-
-// noteAfter is how long a run waits before its history says why: most wait for less than a look.
-const noteAfter = 3 * time.Second
-
-// maxNotes bounds the notes of one look: each is a transaction, and thousands may begin to wait at once.
-const maxNotes = 20
-
-// note keeps in the run's history why it waits, once for each reason.
-func (m *Machine) note(ctx context.Context, run registry.Run, why string) {
-	at := Attempt{run.ID, run.Attempt}
-	if m.notes >= maxNotes || m.noted[at] == why || time.Since(run.Updated) < noteAfter {
-		return
-	}
-	m.notes++
-	if _, err := m.cfg.Runs.NoteRun(ctx, run.ID, run.Attempt, why); ignoreMoved(err) != nil {
-		m.cfg.Log.WarnContext(ctx, "reason not kept", "run_id", run.ID, "error", err)
-		return
-	}
-	m.noted[at] = why
 }
 
 // giveUp ends a run whose request cannot be read or names a class that is no longer offered.

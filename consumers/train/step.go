@@ -27,21 +27,18 @@ func (m *Machine) step(ctx context.Context, a attemptOf, j *job) error {
 	case err != nil:
 		return fmt.Errorf("status of run %s: %w", run.ID, err)
 	}
-	if j.idle() {
-		j.aside(func() {
-			if err := m.copyLog(ctx, at, j); err != nil {
-				m.cfg.Log.WarnContext(ctx, "log not copied", "run_id", run.ID, "attempt", run.Attempt, "error", err)
-			}
-		})
-	}
 	j.why = ""
 	switch st.Phase {
 	case PhasePending:
 		j.why = st.Reason
 	case PhaseRunning:
 		if run.State == registry.RunQueued {
-			_, err := m.cfg.Runs.StartRun(ctx, run.ID, run.Attempt, m.logArtifact(at))
-			return ignoreMoved(err)
+			if _, err := m.cfg.Runs.StartRun(ctx, run.ID, run.Attempt, m.logArtifact(at)); err != nil {
+				return ignoreMoved(err)
+			}
+		}
+		if err := m.copyLog(ctx, at, j); err != nil {
+			m.cfg.Log.WarnContext(ctx, "log not copied", "run_id", run.ID, "attempt", run.Attempt, "error", err)
 		}
 	case PhaseSucceeded, PhaseFailed:
 		return m.ended(ctx, a, unreported(st))

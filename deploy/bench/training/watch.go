@@ -24,13 +24,24 @@ const appears = time.Minute
 
 // firstSeen keeps when each of many things was first seen, for those who wait for them.
 type firstSeen struct {
+	what  string
 	mu    sync.Mutex
 	times map[string]time.Time
-	more  chan struct{} // closed at each new one
+	more  chan struct{} // closed at each new one, and when nothing comes any more
+	over  bool
 }
 
-func newFirstSeen() *firstSeen {
-	return &firstSeen{times: map[string]time.Time{}, more: make(chan struct{})}
+func newFirstSeen(what string) *firstSeen {
+	return &firstSeen{what: what, times: map[string]time.Time{}, more: make(chan struct{})}
+}
+
+// end says that nothing comes any more.
+func (s *firstSeen) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	close(s.more)
+	s.more = make(chan struct{})
 }
 
 // see reports whether id is new.
@@ -47,11 +58,11 @@ func (s *firstSeen) see(id string) bool {
 	return true
 }
 
-func (s *firstSeen) look(id string) (time.Time, bool, <-chan struct{}) {
+func (s *firstSeen) look(id string) (at time.Time, ok, over bool, more <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at, ok := s.times[id]
-	return at, ok, s.more
+	at, ok = s.times[id]
+	return at, ok, s.over, s.more
 }
 
 // wait returns when id was seen.
@@ -59,14 +70,17 @@ func (s *firstSeen) wait(ctx context.Context, id string) (time.Time, error) {
 	bound := time.NewTimer(appears)
 	defer bound.Stop()
 	for {
-		at, ok, more := s.look(id)
+		at, ok, over, more := s.look(id)
 		if ok {
 			return at, nil
+		}
+		if over {
+			return at, fmt.Errorf("the watch ended before the %s %s", s.what, id)
 		}
 		select {
 		case <-more:
 		case <-bound.C:
-			return at, fmt.Errorf("%s did not appear within %s", id, appears)
+			return at, fmt.Errorf("the %s %s did not appear within %s", s.what, id, appears)
 		case <-ctx.Done():
 			return at, context.Cause(ctx)
 		}
@@ -87,9 +101,10 @@ func watchJobs(ctx context.Context, client kubernetes.Interface, namespace, labe
 	if err != nil {
 		return nil, fmt.Errorf("watch jobs: %w", err)
 	}
-	w := &jobWatch{firstSeen: newFirstSeen(), stream: stream, done: make(chan struct{})}
+	w := &jobWatch{firstSeen: newFirstSeen("job of run"), stream: stream, done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
+		defer w.end()
 		for e := range stream.ResultChan() {
 			if job, ok := e.Object.(*batchv1.Job); ok && e.Type == watch.Added {
 				w.see(job.Labels[label])
@@ -112,9 +127,10 @@ type runWatch struct {
 
 // watchRuns follows the topic of runs until ctx ends; close waits for that.
 func watchRuns(ctx context.Context, cfg kafka.Config) *runWatch {
-	w := &runWatch{firstSeen: newFirstSeen(), done: make(chan struct{})}
+	w := &runWatch{firstSeen: newFirstSeen("event of run"), done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
+		defer w.end()
 		follower, err := kafka.NewFollower(cfg)
 		if err != nil {
 			return // whoever waits says what is missing
@@ -145,9 +161,10 @@ type readyWatch struct {
 
 // watchReady follows the topic of datasets until ctx ends; close waits for that.
 func watchReady(ctx context.Context, cfg kafka.Config) *readyWatch {
-	w := &readyWatch{firstSeen: newFirstSeen(), done: make(chan struct{})}
+	w := &readyWatch{firstSeen: newFirstSeen("event of dataset"), done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
+		defer w.end()
 		follower, err := kafka.NewFollower(cfg)
 		if err != nil {
 			return // whoever waits says what is missing

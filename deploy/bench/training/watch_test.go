@@ -10,7 +10,7 @@ import (
 
 func TestFirstSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newFirstSeen()
+		s := newFirstSeen("run")
 		begin := time.Now()
 		go func() {
 			for _, id := range []string{"other", "run", "run"} {
@@ -33,16 +33,26 @@ func TestFirstSeen(t *testing.T) {
 	})
 }
 
+func TestFirstSeenKnowsThatNothingComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, begin := newFirstSeen("run"), time.Now()
+		time.AfterFunc(time.Second, s.end)
+		if _, err := s.wait(t.Context(), "never"); err == nil || time.Since(begin) != time.Second {
+			t.Errorf("after %s: %v", time.Since(begin), err)
+		}
+	})
+}
+
 func TestFirstSeenGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		if _, err := newFirstSeen().wait(t.Context(), "never"); err == nil || time.Since(begin) != appears {
+		if _, err := newFirstSeen("run").wait(t.Context(), "never"); err == nil || time.Since(begin) != appears {
 			t.Errorf("after %s: %v", time.Since(begin), err)
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		why := errors.New("told to stop")
 		cancel(why)
-		if _, err := newFirstSeen().wait(ctx, "never"); !errors.Is(err, why) {
+		if _, err := newFirstSeen("run").wait(ctx, "never"); !errors.Is(err, why) {
 			t.Errorf("stopped: %v", err)
 		}
 	})
