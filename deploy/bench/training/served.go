@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	"github.com/signalbox-ml/signalbox/deploy/examples/flights"
 	"github.com/signalbox-ml/signalbox/events/kafka/kafkatest"
@@ -46,11 +47,12 @@ func (b *bench) served(ctx context.Context, name, settings string) (_ *stack, er
 	if err := s.launch(e, settings); err != nil {
 		return nil, err
 	}
+	probe := http.Client{Timeout: 5 * time.Second}
 	if err := until(ctx, "signalbox serve to be ready", func() (bool, error) {
 		if err := s.Ready(ctx); err != nil { // it has ended
 			return false, err
 		}
-		resp, err := http.Get(e.Control + "/readyz")
+		resp, err := probe.Get(e.Control + "/readyz")
 		if err != nil {
 			return false, nil //nolint:nilerr // nobody listens yet
 		}
