@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/signalbox-ml/signalbox/registry"
@@ -94,7 +91,7 @@ func (s *Server) sweep(ctx context.Context, body []byte, nonce string) (registry
 
 // listSweeps answers with one page of sweeps, newest first.
 func (s *Server) listSweeps(w http.ResponseWriter, r *http.Request) error {
-	f, err := sweepFilter(r.URL.RawQuery)
+	f, err := sweepFilter(r)
 	if err != nil {
 		return err
 	}
@@ -113,46 +110,15 @@ func (s *Server) listSweeps(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.JSON(w, http.StatusOK, out)
 }
 
-func sweepFilter(query string) (registry.SweepFilter, error) {
-	var fs manifest.FaultList
-	q, err := url.ParseQuery(query)
+func sweepFilter(r *http.Request) (registry.SweepFilter, error) {
+	q, err := readQuery(r, "model", "state", "cursor", "limit")
 	if err != nil {
-		return registry.SweepFilter{}, badQuery("the query is malformed: percent-encode its values")
+		return registry.SweepFilter{}, err
 	}
-	known := []string{"model", "state", "cursor", "limit"}
-	for name, values := range q {
-		if !httpapi.Storable(name) || !httpapi.Storable(strings.Join(values, "")) {
-			return registry.SweepFilter{}, httpapi.BadText()
-		}
-		fs.Check(slices.Contains(known, name), "", "unknown parameter %.60q: want one of %s", name, strings.Join(known, ", "))
-		fs.Check(len(values) == 1 || name == "state", "", "%.60s is there twice", name)
-	}
-	f := registry.SweepFilter{Model: registry.ModelName(q.Get("model")), Limit: defaultListed}
-	if q.Has("model") {
-		_, err := registry.ParseModelName(q.Get("model"))
-		fs.Err("model", err)
-	}
-	states := []string{
-		string(registry.SweepRunning), string(registry.SweepComplete), string(registry.SweepFailed), string(registry.SweepCancelled),
-	}
-	for _, state := range strings.Split(strings.Join(q["state"], ","), ",") {
-		if state != "" && oneOf(&fs, "state", state, states) {
-			f.States = append(f.States, registry.SweepState(state))
-		}
-	}
-	if q.Has("cursor") {
-		f.After, err = registry.ParseRunCursor(q.Get("cursor"))
-		fs.Err("cursor", err)
-	}
-	if text := q.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		fs.Check(err == nil && n >= 1 && n <= maxListed, "limit", "%.20q: want 1 to %d", text, maxListed)
-		f.Limit = n
-	}
-	if err := fs.Join(); err != nil {
-		return registry.SweepFilter{}, badQuery(strings.ReplaceAll(err.Error(), "\n", "; "))
-	}
-	return f, nil
+	return registry.SweepFilter{
+		Model: q.model(), After: q.cursor(), Limit: q.limit(),
+		States: states(q, registry.SweepRunning, registry.SweepComplete, registry.SweepFailed, registry.SweepCancelled),
+	}, q.err()
 }
 
 // cancelSweep answers POST /v1/sweeps/{id}:cancel. One that is cancelled already is a success.
