@@ -16,7 +16,7 @@
 // a queue of the cluster's own have no limits here. Why a run waits stands in its history, once for each reason.
 //
 // Each look goes over the runs that are requested, queued or running. For each one of them that has a slot a step is begun,
-// unless one is under way; looks do not wait for steps:
+// unless one is under way; looks wait neither for steps nor for the search for unwanted jobs:
 //
 //	state      job                        what happens
 //	requested  -                          queued, as attempt 1

@@ -180,4 +180,5 @@ func (m *Machine) leave(ctx context.Context) {
 	}
 	_ = g.Wait() // what could not be copied is logged
 	m.notes.wait()
+	m.sweeper.wait()
 }

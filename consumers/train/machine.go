@@ -122,10 +122,10 @@ type Machine struct {
 	attempts metric.Float64Histogram
 	kick     chan struct{}
 	// These belong to Run.
-	jobs  map[Attempt]*job // followed attempts
-	notes notes
-	// When jobs were last swept, and those who wait last listed.
-	swept, listed time.Time
+	jobs    map[Attempt]*job // followed attempts
+	notes   notes
+	sweeper sweeper
+	listed  time.Time // when those who wait were last listed
 }
 
 // attemptOf is the attempt at which a run is, and what it runs on.

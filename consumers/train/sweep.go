@@ -9,13 +9,40 @@ import (
 	"github.com/signalbox-ml/signalbox/registry"
 )
 
-// sweep stops jobs that no run wants any more: those of attempts that ended while nobody could tell the backend. Jobs of
-// runs that are not in this catalog are left alone: they may be somebody else's.
+// sweeper looks for jobs that no run wants any more: those of attempts that ended while nobody could tell the backend.
+type sweeper struct {
+	background
+	last  time.Time
+	found map[Attempt]Backend // by the last search
+}
+
+// sweep takes up the jobs that the last search found, and begins the next one when it is due.
 func (m *Machine) sweep(ctx context.Context) {
-	if time.Since(m.swept) < m.cfg.Sweep {
+	s := &m.sweeper
+	if !s.idle() {
 		return
 	}
-	m.swept = time.Now()
+	for at, b := range s.found {
+		if _, followed := m.jobs[at]; !followed {
+			m.cfg.Log.InfoContext(ctx, "job of an attempt that is over", "run_id", at.Run, "attempt", at.N)
+			m.jobs[at] = &job{backend: b} // the next look finishes it
+		}
+	}
+	s.found = nil
+	if time.Since(s.last) < m.cfg.Sweep {
+		return
+	}
+	s.last = time.Now()
+	followed := map[Attempt]bool{}
+	for at := range m.jobs {
+		followed[at] = true
+	}
+	s.do(func() { s.found = m.unwanted(ctx, followed) })
+}
+
+// unwanted asks every backend for its jobs, and the catalog for those that nobody follows.
+func (m *Machine) unwanted(ctx context.Context, followed map[Attempt]bool) map[Attempt]Backend {
+	found := map[Attempt]Backend{}
 	var done []Backend
 	for _, c := range m.classes {
 		lister, ok := c.Backend.(Lister)
@@ -29,25 +56,27 @@ func (m *Machine) sweep(ctx context.Context) {
 			continue
 		}
 		for _, at := range jobs {
-			if err := m.sweepJob(ctx, c.Backend, at); err != nil {
+			if followed[at] {
+				continue
+			}
+			over, err := m.isOver(ctx, at)
+			if err != nil {
 				m.cfg.Log.WarnContext(ctx, "job not swept", "run_id", at.Run, "attempt", at.N, "error", err)
+			}
+			if over {
+				found[at] = c.Backend
 			}
 		}
 	}
+	return found
 }
 
-func (m *Machine) sweepJob(ctx context.Context, b Backend, at Attempt) error {
-	if _, followed := m.jobs[at]; followed {
-		return nil
-	}
+// isOver reports that an attempt of a run of ours has ended. Jobs of runs that are not in this catalog are left alone: they
+// may be somebody else's.
+func (m *Machine) isOver(ctx context.Context, at Attempt) (bool, error) {
 	run, err := m.cfg.Runs.Run(ctx, at.Run)
 	if errors.Is(err, registry.ErrNotFound) {
-		return nil
+		return false, nil
 	}
-	if err != nil || !run.State.Final() && run.Attempt <= at.N {
-		return err
-	}
-	m.cfg.Log.InfoContext(ctx, "job of an attempt that is over", "run_id", at.Run, "attempt", at.N)
-	m.jobs[at] = &job{backend: b} // the next look finishes it
-	return nil
+	return err == nil && (run.State.Final() || run.Attempt > at.N), err
 }
