@@ -116,8 +116,8 @@ class Input:
 
         Rows that do not pass ``filters`` are left out (None: those of the request that are on columns of this source).
         At least one batch comes, without rows if need be. ``keep=False`` deletes each file once it is read.
-        ``shard=(rank, world_size)`` is one worker's share: every world_size-th file, or row group where there
-        are fewer files than workers.
+        ``shard=(rank, world_size)`` is one worker's share: every world_size-th file. Where there are fewer files than
+        workers it is every world_size-th row group of a file, or of each piece a slice where the file has fewer groups.
         """
         wanted = list(columns or self.names) or [c.name for c in self.columns]
         own = {c.name for c in self.columns}
@@ -129,11 +129,16 @@ class Input:
         seen, nothing = 0, True
         for path in self.files.each(slice(rank, None, world) if by_file else slice(None), keep):
             with pq.ParquetFile(path) as file:
-                groups = [g for g in range(file.num_row_groups) if by_file or (seen + g) % world == rank]
+                dealt = not by_file and file.num_row_groups >= world
+                groups = [g for g in range(file.num_row_groups) if not dealt or (seen + g) % world == rank]
                 seen += file.num_row_groups
                 for batch in scan(file, wanted, docs, batch_size, groups):
-                    nothing = False
-                    yield batch
+                    if not by_file and not dealt:
+                        first, end = (batch.num_rows * r // world for r in (rank, rank + 1))
+                        batch = batch.slice(first, end - first)
+                    if batch.num_rows:
+                        nothing = False
+                        yield batch
                 schema = pa.schema([file.schema_arrow.field(name) for name in wanted])
         if nothing:
             yield pa.RecordBatch.from_pylist([], schema=schema)
