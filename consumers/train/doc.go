@@ -15,7 +15,8 @@
 // priority, which grows while they wait, within the limits of all jobs, of their class and of their project. Classes with
 // a queue of the cluster's own have no limits here. Why a run waits stands in its history, once for each reason.
 //
-// Each look goes over the runs that are requested, queued or running. For each one of them that has a slot a step is begun,
+// Each look goes over the runs that are requested, queued or running; while every slot is taken, over the requested ones every
+// 5 s. It queues those for which there is a slot now. For each one that has a slot a step is begun,
 // unless one is under way; looks wait neither for steps nor for the search for unwanted jobs:
 //
 //	state      job                        what happens

@@ -18,8 +18,8 @@ const maxChunk = 1 << 20
 
 const logType = "text/plain; charset=utf-8"
 
-// readWithin bounds one read of a job's output.
-const readWithin = 10 * time.Second
+// readWithin bounds one read of a job's output: of a large one from a slow store, as Ray's head is, or of a node that is silent.
+const readWithin = 30 * time.Second
 
 // errUnread is a backend that does not hand out what a job has written.
 var errUnread = errors.New("log not readable")
@@ -73,6 +73,13 @@ func (m *Machine) copyLog(ctx context.Context, at Attempt, j *job) error {
 		t.next, t.offset = t.next+1, t.offset+size
 	}
 	return nil
+}
+
+// tryLog is copyLog where a log that cannot be copied now must not keep the run from moving.
+func (m *Machine) tryLog(ctx context.Context, at Attempt, j *job) {
+	if err := m.copyLog(ctx, at, j); err != nil {
+		m.cfg.Log.WarnContext(ctx, "log not copied", "run_id", at.Run, "attempt", at.N, "error", err)
+	}
 }
 
 // findTail counts the chunks that are there, once.

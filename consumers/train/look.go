@@ -48,7 +48,8 @@ func (m *Machine) look(ctx context.Context) {
 // fullFor is how long nobody looks at those who wait while every slot is taken.
 const fullFor = 5 * time.Second
 
-// list returns the runs that have a job, and those that wait for one if there may be a slot: then these are all.
+// list returns the runs that have a job, and those that wait for one if there may be a slot: then these are all, but for
+// what is beyond the bounds.
 func (m *Machine) list(ctx context.Context) (active []registry.Run, all bool, err error) {
 	active, err = m.cfg.Runs.Runs(ctx, registry.RunFilter{
 		States: []registry.RunState{registry.RunQueued, registry.RunRunning}, Limit: maxActive,
@@ -169,9 +170,7 @@ func (m *Machine) leave(ctx context.Context) {
 	for at, j := range m.jobs {
 		g.Go(func() error {
 			j.wait()
-			if err := m.copyLog(ctx, at, j); err != nil {
-				m.cfg.Log.WarnContext(ctx, "log not copied", "run_id", at.Run, "attempt", at.N, "error", err)
-			}
+			m.tryLog(ctx, at, j)
 			if j.span != nil {
 				j.span.End()
 			}

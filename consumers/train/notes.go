@@ -16,6 +16,7 @@ const maxNotes = 20
 // notes are the reasons why runs wait, on their way into histories.
 type notes struct {
 	background
+	busy  bool               // earlier notes were being written when this look began
 	known map[Attempt]string // what histories say
 	next  []note             // of this look
 	kept  []note             // what was written in the background
@@ -26,21 +27,21 @@ type note struct {
 	why string
 }
 
-// note has it kept in the run's history why it waits, once for each reason.
+// note has it kept in the run's history why it waits, once for each reason. While earlier notes are being written nobody knows
+// what histories say: a later look finds the same reasons.
 func (m *Machine) note(run registry.Run, why string) {
 	at := Attempt{run.ID, run.Attempt}
-	if len(m.notes.next) < maxNotes && m.notes.known[at] != why && time.Since(run.Updated) >= noteAfter {
+	if !m.notes.busy && len(m.notes.next) < maxNotes && m.notes.known[at] != why && time.Since(run.Updated) >= noteAfter {
 		m.notes.next = append(m.notes.next, note{at, why})
 	}
 }
 
-// writeNotes writes the notes of this look, unless those of an earlier one are still being written: then a later look finds
-// the same reasons.
+// writeNotes writes the notes of this look.
 func (m *Machine) writeNotes(ctx context.Context) {
 	n := &m.notes
 	next := n.next
 	n.next = nil
-	if len(next) == 0 || !n.idle() {
+	if len(next) == 0 {
 		return
 	}
 	n.do(func() {
@@ -57,7 +58,8 @@ func (m *Machine) writeNotes(ctx context.Context) {
 // readNotes learns which notes were kept. With all runs that wait at hand it forgets the others.
 func (m *Machine) readNotes(active []registry.Run, all bool) {
 	n := &m.notes
-	if n.idle() {
+	n.busy = !n.idle()
+	if !n.busy {
 		for _, w := range n.kept {
 			n.known[w.at] = w.why
 		}

@@ -37,10 +37,10 @@ func (m *Machine) step(ctx context.Context, a attemptOf, j *job) error {
 				return ignoreMoved(err)
 			}
 		}
-		if err := m.copyLog(ctx, at, j); err != nil {
-			m.cfg.Log.WarnContext(ctx, "log not copied", "run_id", run.ID, "attempt", run.Attempt, "error", err)
-		}
+		m.tryLog(ctx, at, j)
 	case PhaseSucceeded, PhaseFailed:
+		// Before the run moves on: whoever comes after a crash does not look for an attempt that is not the newest.
+		m.tryLog(ctx, at, j)
 		return m.ended(ctx, a, unreported(st))
 	}
 	return nil
