@@ -61,23 +61,17 @@ func (b *Backend) selector() string {
 
 // Submit implements train.Backend. The Secret comes first: a pod whose Secret never came would wait for ever.
 func (b *Backend) Submit(ctx context.Context, j train.Job) error {
-	class, ok := b.cfg.Classes[j.ComputeClass]
-	if !ok {
-		return fmt.Errorf("job %s/%d: %w", j.Run, j.Attempt,
-			&manifest.Fault{Path: "/compute_resource", Problem: fmt.Sprintf("there is no compute class %q on Kubernetes", j.ComputeClass)})
+	class, err := b.class(j)
+	if err != nil {
+		return fmt.Errorf("job %s/%d: %w", j.Run, j.Attempt, err)
 	}
 	if j.Workers > maxWorkers {
 		return fmt.Errorf("job %s/%d: %w", j.Run, j.Attempt,
 			&manifest.Fault{Path: "/compute_resource/workers", Problem: fmt.Sprintf("%d: a Kubernetes job takes %d", j.Workers, maxWorkers)})
 	}
-	secret := b.secret(j)
-	size := 0
-	for _, v := range secret.Data {
-		size += len(v)
-	}
-	if size > maxSecret {
-		return fmt.Errorf("job %s/%d: %w", j.Run, j.Attempt,
-			&manifest.Fault{Path: "/workflow", Problem: fmt.Sprintf("job document and sources have %d bytes: a Kubernetes job takes %d", size, maxSecret)})
+	secret, err := b.Secret(j, train.JobName(j.Run, j.Attempt))
+	if err != nil {
+		return fmt.Errorf("job %s/%d: %w", j.Run, j.Attempt, err)
 	}
 	if _, err := b.cfg.Client.CoreV1().Secrets(b.cfg.Namespace).Create(ctx, secret, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("job %s/%d: create secret: %w", j.Run, j.Attempt, err)
@@ -129,7 +123,7 @@ func (b *Backend) Cancel(ctx context.Context, run registry.RunID, attempt int) e
 // is what the launcher could not send any more. Of several workers it is that of rank 0.
 func (b *Backend) Log(ctx context.Context, run registry.RunID, attempt int, offset int64) (io.ReadCloser, error) {
 	n := train.JobName(run, attempt)
-	// Every look asks for the log of every job: what the cache knows to run or to wait has none, and the API server is not
+	// Every look asks for the log of every job that runs: what the cache knows to run or to wait has none, and the API server is not
 	// asked.
 	if job, pods, ok := b.cache.find(n); ok && !slices.ContainsFunc(pods, ended) && (len(pods) > 0 || condition(job) == nil) {
 		return io.NopCloser(eof{}), nil

@@ -3,6 +3,7 @@ package kubebackend
 import (
 	"fmt"
 
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -15,9 +16,6 @@ func Connect(path string) (kubernetes.Interface, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes: %w", err)
 	}
-	// The default of five requests a second would make a burst of runs wait here instead of in the cluster's queue.
-	cfg.QPS, cfg.Burst = 200, 400
-	cfg.UserAgent = "signalbox"
 	client, err := kubernetes.NewForConfig(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes: %w", err)
@@ -25,9 +23,30 @@ func Connect(path string) (kubernetes.Interface, error) {
 	return client, nil
 }
 
-func restConfig(path string) (*rest.Config, error) {
-	if path == "" {
-		return rest.InClusterConfig()
+// ConnectDynamic is Connect for kinds that the cluster itself does not have.
+func ConnectDynamic(path string) (dynamic.Interface, error) {
+	cfg, err := restConfig(path)
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes: %w", err)
 	}
-	return clientcmd.BuildConfigFromFlags("", path)
+	client, err := dynamic.NewForConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes: %w", err)
+	}
+	return client, nil
+}
+
+func restConfig(path string) (cfg *rest.Config, err error) {
+	if path == "" {
+		cfg, err = rest.InClusterConfig()
+	} else {
+		cfg, err = clientcmd.BuildConfigFromFlags("", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// The default of five requests a second would make a burst of runs wait here instead of in the cluster's queue.
+	cfg.QPS, cfg.Burst = 200, 400
+	cfg.UserAgent = "signalbox"
+	return cfg, nil
 }

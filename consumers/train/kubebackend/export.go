@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/signalbox-ml/signalbox/consumers/train"
 	"github.com/signalbox-ml/signalbox/registry/manifest"
@@ -20,9 +19,9 @@ const (
 // labelled, and with the Secret of that name mounted where Document is. It fails with a manifest.Fault where the class does
 // not exist. Nothing is created.
 func (b *Backend) Pod(j train.Job, secret string) (corev1.PodTemplateSpec, error) {
-	class, ok := b.cfg.Classes[j.ComputeClass]
-	if !ok {
-		return corev1.PodTemplateSpec{}, &manifest.Fault{Path: "/compute_resource", Problem: fmt.Sprintf("there is no compute class %q on Kubernetes", j.ComputeClass)}
+	class, err := b.class(j)
+	if err != nil {
+		return corev1.PodTemplateSpec{}, err
 	}
 	job, err := b.job(j, class)
 	if err != nil {
@@ -35,6 +34,14 @@ func (b *Backend) Pod(j train.Job, secret string) (corev1.PodTemplateSpec, error
 		}
 	}
 	return pod, nil
+}
+
+func (b *Backend) class(j train.Job) (Class, error) {
+	class, ok := b.cfg.Classes[j.ComputeClass]
+	if !ok {
+		return Class{}, &manifest.Fault{Path: "/compute_resource", Problem: fmt.Sprintf("there is no compute class %q on Kubernetes", j.ComputeClass)}
+	}
+	return class, nil
 }
 
 // Secret is what Pod mounts, under that name: the document with its token, and the sources. It fails with a manifest.Fault
@@ -50,19 +57,4 @@ func (b *Backend) Secret(j train.Job, name string) (*corev1.Secret, error) {
 		return nil, &manifest.Fault{Path: "/workflow", Problem: fmt.Sprintf("job document and sources have %d bytes: a Kubernetes job takes %d", size, maxSecret)}
 	}
 	return s, nil
-}
-
-// ConnectDynamic is Connect for kinds that the cluster itself does not have.
-func ConnectDynamic(file string) (dynamic.Interface, error) {
-	cfg, err := restConfig(file)
-	if err != nil {
-		return nil, fmt.Errorf("kubernetes: %w", err)
-	}
-	cfg.QPS, cfg.Burst = 200, 400 // as in Connect
-	cfg.UserAgent = "signalbox"
-	client, err := dynamic.NewForConfig(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("kubernetes: %w", err)
-	}
-	return client, nil
 }

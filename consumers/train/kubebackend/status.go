@@ -34,7 +34,11 @@ func (b *Backend) Status(ctx context.Context, run registry.RunID, attempt int) (
 	if err != nil {
 		return train.Status{}, fmt.Errorf("job %s/%d: %w", run, attempt, err)
 	}
-	b.podless.remember(n, st, now)
+	if st.Phase == train.PhasePending {
+		b.podless.remember(n, st, now)
+	} else {
+		b.podless.forget(n)
+	}
 	return st, nil
 }
 
@@ -148,10 +152,10 @@ func (b *Backend) alive(job *batchv1.Job, pods []corev1.Pod, now time.Time) trai
 func suspended(job *batchv1.Job) bool { return job.Spec.Suspend != nil && *job.Spec.Suspend }
 
 // interrupted reports that a job was let go and suspended again, whether it still is or not. Another pod of it would come
-// to an attempt that the first one has taken. Only a queue changes what a Job is: it is made suspended, and let go by its
-// first change.
+// to an attempt that the first one has taken. A queue makes it suspended, and lets it go by its first change; without a queue
+// other changes may be anybody's.
 func interrupted(job *batchv1.Job) bool {
-	return job.Generation > 2 || suspended(job) && job.Generation > 1
+	return job.Generation > 1 && suspended(job) || job.Generation > 2 && job.Labels[labelQueue] != ""
 }
 
 // queue is what holds a job back, in words.
