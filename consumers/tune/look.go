@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
+	"time"
 
 	"github.com/signalbox-ml/signalbox/registry"
 )
@@ -31,6 +33,9 @@ func (w *Worker) look(ctx context.Context) {
 	unseen := func(id registry.RunID) bool { return !seen[id] }
 	maps.DeleteFunc(w.known, func(id registry.RunID, _ trial) bool { return unseen(id) })
 	maps.DeleteFunc(w.series, func(id registry.RunID, _ *series) bool { return unseen(id) })
+	if !w.mayBeLeft(running) {
+		return
+	}
 	if err := w.cancelLeft(ctx, running); err != nil && ctx.Err() == nil {
 		w.cfg.Log.WarnContext(ctx, "trials of ended sweeps not cancelled", "error", err)
 	}
@@ -113,6 +118,25 @@ func (w *Worker) cancel(ctx context.Context, id registry.RunID, reason string) e
 		return nil
 	}
 	return err
+}
+
+// leftEvery is how often trials of ended sweeps are looked for although no sweep has ended: a look may come for every event of
+// every run.
+const leftEvery = 5 * time.Second
+
+// mayBeLeft reports that it is time to look for trials of ended sweeps: others run than in the last look, or it was long ago.
+func (w *Worker) mayBeLeft(running []registry.Sweep) bool {
+	var ids []registry.SweepID
+	for _, s := range running {
+		ids = append(ids, s.ID)
+	}
+	same := slices.Equal(ids, w.before)
+	w.before = ids
+	if same && time.Since(w.searched) < leftEvery {
+		return false
+	}
+	w.searched = time.Now()
+	return true
 }
 
 // cancelLeft cancels active trials of sweeps that are over.

@@ -72,6 +72,9 @@ type Worker struct {
 	// under way.
 	known  map[registry.RunID]trial
 	series map[registry.RunID]*series
+	// The sweeps that ran at the last look, and when trials of ended ones were last searched for.
+	before   []registry.SweepID
+	searched time.Time
 }
 
 // New returns a Worker.
