@@ -15,7 +15,7 @@
 // environment, descriptors and exit status are the same, and workflows are imported in it alone. It shows as the parent's
 // command in lists of processes. Nothing durable is in the parent:
 //
-//	it is not ready, will not fork, or cannot start   jobs are started one by one, with a warning
+//	it is not ready, will not fork, or cannot start   jobs are started one by one, with a warning unless it is on its way
 //	it ends or is killed                              its jobs end with it and are lost (train.ErrNoJob); the next job is
 //	                                                  started by itself and brings another parent
 //	it hangs                                          it is killed once an order or a regular question has no answer

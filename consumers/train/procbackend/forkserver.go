@@ -28,7 +28,7 @@ type forkServer struct {
 	pid      int
 	conn     *net.UnixConn
 	patience time.Duration // with an answer
-	words    words         // what it printed
+	printed  tail          // the end of it
 	ready    chan struct{} // closed once it takes orders
 	gone     chan struct{} // closed once it has ended, and its jobs have been told
 
@@ -71,7 +71,7 @@ func startForkServer(command []string, dir string, env []string, patience time.D
 		answers: make(chan answer, 1), jobs: map[int]*worker{},
 	}
 	cmd := exec.Command(command[0], append(command[1:len(command):len(command)], "3")...)
-	cmd.Dir, cmd.Env, cmd.ExtraFiles, cmd.Stdout, cmd.Stderr = dir, env, []*os.File{theirs}, &s.words, &s.words
+	cmd.Dir, cmd.Env, cmd.ExtraFiles, cmd.Stdout, cmd.Stderr = dir, env, []*os.File{theirs}, &s.printed, &s.printed
 	cmd.WaitDelay = time.Second // its output may be held open by others
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithParent(cmd.SysProcAttr)
@@ -93,7 +93,7 @@ func startForkServer(command []string, dir string, env []string, patience time.D
 		g.Go(s.watch)
 		s.hear()
 		_ = cmd.Process.Kill() // it may be gone: then this fails
-		_ = cmd.Wait()         // why is in its words
+		_ = cmd.Wait()         // why is in what it printed
 		_ = conn.Close()
 		s.leave()
 		g.Wait()
@@ -272,5 +272,5 @@ func (s *forkServer) stop() {
 func (s *forkServer) why() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return cmp.Or(s.refusal, s.words.String(), "it said nothing")
+	return cmp.Or(s.refusal, s.printed.String(), "it said nothing")
 }

@@ -2,24 +2,24 @@ package procbackend
 
 import "sync"
 
-const maxWords = 4 << 10 // bytes
+const maxTail = 4 << 10 // bytes
 
-// words keeps the end of what is written to it.
-type words struct {
-	mu   sync.Mutex
-	tail []byte
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu  sync.Mutex
+	end []byte
 }
 
-func (w *words) Write(b []byte) (int, error) {
+func (w *tail) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tail = append(w.tail, b...)
-	w.tail = w.tail[max(0, len(w.tail)-maxWords):]
+	w.end = append(w.end, b...)
+	w.end = w.end[max(0, len(w.end)-maxTail):]
 	return len(b), nil
 }
 
-func (w *words) String() string {
+func (w *tail) String() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return string(w.tail)
+	return string(w.end)
 }

@@ -290,13 +290,13 @@ func TestClosedBackendLeavesNoParent(t *testing.T) {
 }
 
 func TestWordsAreTheLast(t *testing.T) {
-	var w words
-	for _, b := range [][]byte{bytes.Repeat([]byte("a"), maxWords), []byte("the end")} {
+	var w tail
+	for _, b := range [][]byte{bytes.Repeat([]byte("a"), maxTail), []byte("the end")} {
 		if n, err := w.Write(b); n != len(b) || err != nil {
 			t.Fatal(n, err)
 		}
 	}
-	if s := w.String(); len(s) != maxWords || !strings.HasSuffix(s, "athe end") {
+	if s := w.String(); len(s) != maxTail || !strings.HasSuffix(s, "athe end") {
 		t.Errorf("%d bytes, %q", len(s), s[len(s)-10:])
 	}
 }
