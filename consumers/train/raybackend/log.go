@@ -14,7 +14,6 @@ import (
 )
 
 const (
-	logTimeout = 5 * time.Minute // to read a whole log
 	// preamble bounds what Ray writes into a log before the job does, in bytes.
 	preamble = 64 << 10
 	// logPatience is how long after a job's end its log is asked for although Ray cannot give it.
@@ -48,31 +47,23 @@ func (b *Backend) Log(ctx context.Context, run registry.RunID, attempt int, offs
 
 // log opens what the job itself wrote.
 func (c *client) log(ctx context.Context, d details) (io.ReadCloser, error) {
-	ctx, cancel := context.WithTimeout(ctx, logTimeout)
 	resp, err := c.send(ctx, http.MethodGet, "api/jobs/"+d.ID+"/logs", "", nil) //nolint:bodyclose // by whoever reads
 	if err != nil {
-		cancel()
 		return nil, err
 	}
-	closed := closer(func() error { defer cancel(); return resp.Body.Close() })
 	text, err := newTextReader(resp.Body)
 	if err != nil {
-		return nil, errors.Join(err, closed())
+		return nil, errors.Join(err, resp.Body.Close())
 	}
 	out := bufio.NewReaderSize(text, preamble)
 	if err := skipPreamble(out, d); err != nil {
-		return nil, errors.Join(err, closed())
+		return nil, errors.Join(err, resp.Body.Close())
 	}
 	return struct {
 		io.Reader
 		io.Closer
-	}{out, closed}, nil
+	}{out, resp.Body}, nil
 }
-
-type closer func() error
-
-// Close implements io.Closer.
-func (c closer) Close() error { return c() }
 
 // skipPreamble drops what Ray wrote before the job did, so that offsets are those of the job's output. The log of a job that
 // never ran is all Ray's, and says why.

@@ -4,7 +4,7 @@
 //
 // The operator sends the job to the cluster's head over HTTP (submissionMode HTTPMode). The other way, a third pod that
 // submits it, would be one more pod to confine, with an image and a way into the head of its own. The job document is a
-// file of a Secret that the pods mount, so that it never passes through Ray.
+// file of a Secret that the head mounts, so that it never passes through Ray.
 //
 //	RayJob                                      status
 //	no RayJob, asked of the API server          ErrNoJob

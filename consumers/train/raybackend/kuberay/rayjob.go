@@ -120,7 +120,7 @@ func withoutVolume(t corev1.PodTemplateSpec, secret string) corev1.PodTemplateSp
 	return t
 }
 
-// secret is what the pods mount.
+// secret is what the head mounts.
 func (b *Backend) secret(j train.Job) (*corev1.Secret, error) {
 	s, err := b.cfg.Secret(j, train.JobName(j.Run, j.Attempt))
 	if err != nil {

@@ -60,17 +60,22 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
+// rights are those of the shipped account.
+func rights() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		{APIGroups: []string{"ray.io"}, Resources: []string{"rayjobs"}, Verbs: []string{"create", "get", "list", "delete"}},
+		{APIGroups: []string{"ray.io"}, Resources: []string{"rayclusters"}, Verbs: []string{"get"}},
+		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create", "delete"}},
+	}
+}
+
 // account writes the kubeconfig of an account with few rights.
 func (s *stage) account() {
 	s.t.Helper()
 	ctx, one := s.t.Context(), metav1.ObjectMeta{Name: "signalbox-train", Namespace: s.namespace}
 	_, err := s.admin.CoreV1().ServiceAccounts(s.namespace).Create(ctx, &corev1.ServiceAccount{ObjectMeta: one}, metav1.CreateOptions{})
 	s.must(err)
-	_, err = s.admin.RbacV1().Roles(s.namespace).Create(ctx, &rbacv1.Role{ObjectMeta: one, Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{"ray.io"}, Resources: []string{"rayjobs"}, Verbs: []string{"create", "get", "list", "delete"}},
-		{APIGroups: []string{"ray.io"}, Resources: []string{"rayclusters"}, Verbs: []string{"get"}},
-		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create", "delete"}},
-	}}, metav1.CreateOptions{})
+	_, err = s.admin.RbacV1().Roles(s.namespace).Create(ctx, &rbacv1.Role{ObjectMeta: one, Rules: rights()}, metav1.CreateOptions{})
 	s.must(err)
 	_, err = s.admin.RbacV1().RoleBindings(s.namespace).Create(ctx, &rbacv1.RoleBinding{ObjectMeta: one,
 		RoleRef:  rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "Role", Name: one.Name},
