@@ -64,10 +64,9 @@ func (b *bench) startArgo(ctx context.Context, c *cluster, broker, bus string) (
 	a.source.Env = slices.Concat(env, []string{"POD_NAME=bench-eventsource", "EVENTSOURCE_OBJECT=" + objects[1], "BENCH_ACCOUNT=" + account,
 		"KUBERNETES_SERVICE_HOST=" + host.Hostname(), "KUBERNETES_SERVICE_PORT=" + host.Port()})
 	// Its elections want the files of a service account at a fixed path: it gets mounts of its own for that.
-	a.source.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	a.source.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	a.sensor = exec.Command(program, "sensor")
 	a.sensor.Env = slices.Concat(env, []string{"POD_NAME=bench-sensor", "SENSOR_OBJECT=" + objects[2], "KUBECONFIG=" + c.Kubeconfig})
-	a.sensor.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	for _, cmd := range []*exec.Cmd{a.sensor, a.source} {
 		cmd.Stdout, cmd.Stderr = a.log, a.log
 		if err := cmd.Start(); err != nil {

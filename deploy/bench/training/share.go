@@ -128,6 +128,7 @@ func (b *bench) tellShare(name string, rows int64, times []timeline) {
 			parts.add(p.name, p.seconds)
 		}
 		parts.add("whole", t.whole)
+		parts.add("rest", t.whole-t.trained)
 		parts.add("share", 1-t.trained/t.whole)
 	}
 	m := parts.medians()
@@ -136,7 +137,7 @@ func (b *bench) tellShare(name string, rows int64, times []timeline) {
 	if strings.HasSuffix(name, "cold") {
 		limit = "" // a comparison, no goal
 	}
-	b.report.add(row{goal: "T2", what: what + ": all but step train", numerator: fmt.Sprintf("%.3f s", m["share"]*m["whole"]),
+	b.report.add(row{goal: "T2", what: what + ": all but step train", numerator: fmt.Sprintf("%.3f s", m["rest"]),
 		denominator: fmt.Sprintf("%.3f s from requested to complete", m["whole"]), ratio: m["share"], limit: limit, met: m["share"] <= 0.10})
 	for _, p := range times[0].parts {
 		b.report.add(row{goal: "T2", what: name + ": " + p.name, numerator: fmt.Sprintf("%.3f s", m[p.name]), denominator: "of the whole", ratio: m[p.name] / m["whole"]})
