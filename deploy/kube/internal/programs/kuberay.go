@@ -16,7 +16,7 @@ const (
 
 const rayModule = "github.com/ray-project/kuberay/ray-operator"
 
-// FindKubeRay returns the KubeRay operator and its kinds, building it if nobody did: 170 CPU-seconds with an empty build
+// FindKubeRay returns the KubeRay operator and its kinds, building it if nobody did: 180 CPU-seconds with an empty build
 // cache. It is the version that programs/kuberay/go.mod names. Otherwise it does what Find does.
 func FindKubeRay(ctx context.Context, source string, progress io.Writer) (Set, error) {
 	return find(ctx, source, progress, recipe{

@@ -5,7 +5,7 @@ in a child that is what ``python -m MODULE args`` would have been, without the w
 SOCK_SEQPACKET pair; PROTOCOL.md has the messages. It ends with the other end, and its children end with it.
 
 Only a process with one thread may fork: another one's locks would never be released in the child. So libraries that
-start threads when they are loaded are told not to, and get them in the child.
+start threads when they are loaded are told not to; OpenBLAS gets them in the child.
 """
 
 from __future__ import annotations
