@@ -129,6 +129,24 @@ func TestLastWordsAreKept(t *testing.T) {
 	})
 }
 
+// What a failed attempt has written is kept before the next attempt begins: nobody looks for it after a crash.
+func TestLogIsKeptBeforeTheRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, exits(1, 100*time.Millisecond))
+		w.start()
+		run := w.request("a")
+		for i := 0; run.Attempt < 2; i++ {
+			if i == 1000 {
+				t.Fatalf("no second attempt: %+v", run)
+			}
+			run = w.run(run.ID, 10*time.Millisecond)
+		}
+		if log, _ := w.object(train.LogChunkKey(run.ID, 1, 0)); log != "attempt 1\n" {
+			t.Errorf("of the first attempt %q is kept", log)
+		}
+	})
+}
+
 // mute is a backend whose first job's node does not answer: reading its log takes as long as the reader waits.
 type mute struct {
 	*backendtest.Memory
