@@ -139,6 +139,7 @@ func TestStatusOfLiveJobs(t *testing.T) {
 		"held back again, and its node is lost":         {held(2, true), []corev1.Pod{pod(corev1.PodRunning, running, leaving(time.Minute))}, train.PhaseFailed, train.CauseDisrupted, "node-1"},
 		"held back again":                               {held(3, true), nil, train.PhaseFailed, train.CauseDisrupted, "suspended by the queue team-a"},
 		"let go again, with another pod":                {held(3, false), []corev1.Pod{pod(corev1.PodRunning, running)}, train.PhaseFailed, train.CauseDisrupted, "suspended by the queue team-a"},
+		"edited by hand":                                {&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Generation: 3}}, []corev1.Pod{pod(corev1.PodRunning, running)}, train.PhaseRunning, "", ""},
 		"suspended by hand":                             {&batchv1.Job{ObjectMeta: metav1.ObjectMeta{Generation: 2}, Spec: batchv1.JobSpec{Suspend: new(true)}}, nil, train.PhaseFailed, train.CauseDisrupted, "suspended by a queue of the cluster"},
 		"no pod yet":                                    {&batchv1.Job{}, nil, train.PhasePending, "", ""},
 		"unschedulable":                                 {&batchv1.Job{}, []corev1.Pod{pod(corev1.PodPending, unscheduled)}, train.PhasePending, "", "waits for a node: 0/3 nodes are available: 3 Insufficient memory."},
