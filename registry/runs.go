@@ -33,7 +33,7 @@ func (r *Registry) RetryRun(ctx context.Context, id RunID, attempt int, class, r
 }
 
 // CompleteRun ends a run with its package, which must be published. Fenced: one attempt gets through once, and a repeat
-// of that same call is a success.
+// of that same call is a success. The package is announced, but for a trial's: CompleteSweep does so for the best one.
 func (r *Registry) CompleteRun(ctx context.Context, id RunID, attempt int, pkg cas.Digest, artifacts map[string]string) (Run, error) {
 	p, err := r.catalog.Package(ctx, pkg)
 	if errors.Is(err, ErrNotFound) {

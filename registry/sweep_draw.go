@@ -42,7 +42,11 @@ func (p Parameter) at(u float64) json.RawMessage {
 	if err != nil {
 		v = *p.Min // out of reach: the text is a float's own
 	}
-	b, err := json.Marshal(min(max(v, *p.Min), *p.Max))
+	v = min(max(v, *p.Min), *p.Max)
+	if math.Abs(v) > maxInteger {
+		return strconv.AppendFloat(nil, v, 'e', -1, 64) // digits alone would be an integer that JSON readers do not keep
+	}
+	b, err := json.Marshal(v)
 	if err != nil {
 		return json.RawMessage("null") // out of reach: ranges are finite
 	}

@@ -135,6 +135,7 @@ func TestDrawIsEven(t *testing.T) {
 func FuzzParseSearch(f *testing.F) {
 	f.Add([]byte(searchJSON))
 	f.Add([]byte(`{"metric":"m","goal":"minimize","trials":1,"parameters":{"a":{"type":"number","min":-1e300,"max":1e300},"b":{"type":"number","min":5e-324,"max":1,"scale":"log"}}}`))
+	f.Add([]byte(`{"metric":"m","goal":"minimize","trials":1,"parameters":{"a":{"type":"number","min":0,"max":1e18}}}`))
 	f.Add([]byte(`{"metric":"m","goal":"maximize","algorithm":"asha","asha":{"min_step":1,"max_step":1099511627776,"reduction":2},"trials":1,"parameters":{"a":{"type":"integer","min":-9007199254740992,"max":9007199254740992}}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := registry.ParseSearch(b)
@@ -153,6 +154,9 @@ func FuzzParseSearch(f *testing.F) {
 				x, err := strconv.ParseFloat(string(v), 64)
 				if err != nil || x < *p.Min || x > *p.Max {
 					t.Errorf("%s of %+v is %s, %v", name, p, v, err)
+				}
+				if _, err := manifest.Canonical(v); err != nil {
+					t.Errorf("no request can have %s of %+v: %v", v, p, err)
 				}
 			}
 		}
