@@ -30,7 +30,7 @@ const peerReaders = 8
 // membership is one worker of an attempt that several execute.
 type membership struct {
 	Attempt  int    `json:"attempt"`
-	Rank     int    `json:"rank"`
+	Rank     *int   `json:"rank"` // nil: missing, and not the leader's
 	Executor string `json:"executor"`
 	Address  string `json:"address"`
 }
@@ -71,10 +71,11 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request, id registry.RunID)
 	if err := body.check(workers); err != nil {
 		return refuse(err)
 	}
-	if err := s.admitRank(r.Context(), run, by, body.Rank); err != nil {
+	rank := *body.Rank
+	if err := s.admitRank(r.Context(), run, by, rank); err != nil {
 		return refuse(err)
 	}
-	if err := s.takeRank(r.Context(), by, peer{Rank: body.Rank, Executor: body.Executor, Address: body.Address}); err != nil {
+	if err := s.takeRank(r.Context(), by, peer{Rank: rank, Executor: body.Executor, Address: body.Address}); err != nil {
 		return refuse(err)
 	}
 	out, err := s.gathering(r.Context(), by, workers)
@@ -86,12 +87,18 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request, id registry.RunID)
 
 func (m membership) check(workers int) error {
 	var fs manifest.FaultList
-	fs.Check(m.Rank >= 0 && m.Rank < workers, "/rank", "%d: the run has %d workers, from rank 0", m.Rank, workers)
+	rank := 0
+	if m.Rank == nil {
+		fs.Add("/rank", "is missing")
+	} else {
+		rank = *m.Rank
+		fs.Check(rank >= 0 && rank < workers, "/rank", "%d: the run has %d workers, from rank 0", rank, workers)
+	}
 	fs.Check(executorName.MatchString(m.Executor), "/executor", "want 1 to 128 visible ASCII characters, such as a UUID")
 	at, err := netip.ParseAddrPort(m.Address)
 	ok := err == nil && at.Addr().Zone() == "" && !at.Addr().IsUnspecified() && !at.Addr().IsMulticast()
 	fs.Check(ok, "/address", "%.100q: want ip:port of this worker, with port 0 where it takes no connections", m.Address)
-	fs.Check(!ok || m.Rank > 0 || workers == 1 || at.Port() > 0, "/address", "%.100q: the others connect to rank 0, so it needs a port", m.Address)
+	fs.Check(!ok || rank > 0 || workers == 1 || at.Port() > 0, "/address", "%.100q: the others connect to rank 0, so it needs a port", m.Address)
 	return fs.Join()
 }
 

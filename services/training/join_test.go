@@ -103,6 +103,7 @@ func TestJoinRefused(t *testing.T) {
 	id, token := w.spread(2)
 	for body, pointer := range map[string]string{
 		joining(1, 2, "pod", "10.0.0.1:4000"):                      "/rank",
+		`{"attempt":1,"executor":"pod","address":"10.0.0.1:4000"}`: "/rank",
 		joining(1, -1, "pod", "10.0.0.1:4000"):                     "/rank",
 		joining(1, 1, "", "10.0.0.1:4000"):                         "/executor",
 		joining(1, 1, "a b", "10.0.0.1:4000"):                      "/executor",
