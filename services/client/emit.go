@@ -129,6 +129,9 @@ func batchOf(list []outgoing) int {
 
 // emitBatch sends a batch, and what of it was not taken for the moment again, until results has the end of each event.
 func (c *Client) emitBatch(ctx context.Context, batch []outgoing, results []EventResult) error {
+	for _, e := range batch {
+		results[e.index].Code, results[e.index].Detail = "unknown", "no answer: it may be in the log; send it again with the same id"
+	}
 	more := limit(c.fewTries)
 	for n := 1; ; n++ {
 		answer, err := c.sendBatch(ctx, batch)

@@ -116,7 +116,7 @@ func TestEmitGivesUp(t *testing.T) {
 		t.Errorf("a log that takes nothing: %+v, %v", results, err)
 	}
 	results, err = c.Emit(t.Context(), departed(1))
-	if err == nil || errors.As(err, &failed) || results[0].Code != "not_sent" || results[0].ID == "" {
+	if err == nil || errors.As(err, &failed) || results[0].Code != "unknown" || results[0].ID == "" {
 		t.Errorf("a server that is away: %+v, %v", results, err)
 	}
 	if w.wire.left() != 0 {
