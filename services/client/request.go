@@ -19,6 +19,8 @@ type TrainRequest struct {
 	Train            Train  `json:"train"`
 	// ComputeResource is CPU, GPU, HIGH_MEMORY, or a class that the operator configured; "" means CPU.
 	ComputeResource string `json:"compute_resource,omitempty"`
+	// Workers is how many processes train together; 0 means 1. It stands in the object form of compute_resource.
+	Workers int `json:"-"`
 	// Priority says which of several waiting runs goes first, the greater one: -100 to 100.
 	Priority int `json:"priority,omitempty"`
 	// Extra are further members at the top. They are kept, and reach the workflow.
@@ -61,6 +63,12 @@ type Train struct {
 	Extra map[string]any `json:"-"`
 }
 
+// resource is the object form of compute_resource.
+type resource struct {
+	ComputeResource string `json:"compute_resource,omitempty"`
+	Workers         int    `json:"workers,omitempty"`
+}
+
 // plainRequest and plainTrain have the members, but not the methods.
 type (
 	plainRequest TrainRequest
@@ -68,7 +76,20 @@ type (
 )
 
 // MarshalJSON puts Extra beside the members. One that stands in both places is an error.
-func (r TrainRequest) MarshalJSON() ([]byte, error) { return withExtra(plainRequest(r), r.Extra) }
+func (r TrainRequest) MarshalJSON() ([]byte, error) {
+	b, err := withExtra(plainRequest(r), r.Extra)
+	if err != nil || r.Workers == 0 {
+		return b, err
+	}
+	var doc map[string]json.RawMessage
+	if err := json.Unmarshal(b, &doc); err != nil {
+		return nil, err
+	}
+	if doc["compute_resource"], err = json.Marshal(resource{r.ComputeResource, r.Workers}); err != nil {
+		return nil, err
+	}
+	return json.Marshal(doc)
+}
 
 // MarshalJSON puts Extra beside the members. One that stands in both places is an error.
 func (t Train) MarshalJSON() ([]byte, error) { return withExtra(plainTrain(t), t.Extra) }
@@ -92,12 +113,12 @@ func (r *TrainRequest) UnmarshalJSON(b []byte) error {
 	*r = TrainRequest(doc.plainRequest)
 	text := class.ComputeResource
 	if bytes.HasPrefix(text, []byte("{")) {
-		if err := json.Unmarshal(text, &class); err != nil {
-			return err
+		var object resource
+		if err := json.Unmarshal(text, &object); err != nil {
+			return fmt.Errorf("compute_resource: %w", err)
 		}
-		text = class.ComputeResource
-	}
-	if len(text) > 0 {
+		r.ComputeResource, r.Workers = object.ComputeResource, object.Workers
+	} else if len(text) > 0 {
 		if err := json.Unmarshal(text, &r.ComputeResource); err != nil {
 			return fmt.Errorf("compute_resource: %w", err)
 		}

@@ -84,6 +84,17 @@ func TestMembersOfTheirOwn(t *testing.T) {
 	}
 }
 
+func TestWorkersAreKept(t *testing.T) {
+	b, err := json.Marshal(client.TrainRequest{ModelName: "m", ComputeResource: "GPU", Workers: 4, Extra: map[string]any{"ours": true}})
+	if err != nil || !strings.Contains(string(b), `"compute_resource":{"compute_resource":"GPU","workers":4}`) || !strings.Contains(string(b), `"ours":true`) {
+		t.Errorf("%s, %v", b, err)
+	}
+	var r client.TrainRequest
+	if err := json.Unmarshal(b, &r); err != nil || r.ComputeResource != "GPU" || r.Workers != 4 || len(r.Extra) != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 func TestComputeResourceOfTheSlides(t *testing.T) {
 	var r client.TrainRequest
 	if err := json.Unmarshal([]byte(`{"compute_resource":{"compute_resource":"GPU"}}`), &r); err != nil || r.ComputeResource != "GPU" || r.Extra != nil {
