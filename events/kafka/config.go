@@ -20,6 +20,9 @@ type Config struct {
 	Brokers []string
 	// ClientID names this program to the brokers; empty means "signalbox".
 	ClientID string
+	// SessionTimeout is how long a group waits for a member that does not answer before others get its partitions; 0 means
+	// 8 s. Brokers bound it: group.min.session.timeout.ms is 6 s unless they are told otherwise.
+	SessionTimeout time.Duration
 	// Dial replaces the network; nil dials TCP. Test kits pass a virtual network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Log gets what happens in the background; nil discards.
@@ -32,6 +35,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.ClientID == "" {
 		c.ClientID = "signalbox"
+	}
+	if c.SessionTimeout == 0 {
+		c.SessionTimeout = sessionTimeout
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -54,6 +60,9 @@ func (c Config) validate() error {
 		if _, _, err := net.SplitHostPort(b); err != nil {
 			faults = append(faults, fmt.Errorf("kafka: broker %q: want host:port", b))
 		}
+	}
+	if c.SessionTimeout != 0 && (c.SessionTimeout < minSessionTimeout || c.SessionTimeout >= rebalanceTimeout) {
+		faults = append(faults, fmt.Errorf("kafka: SessionTimeout %s: want %s to %s", c.SessionTimeout, minSessionTimeout, rebalanceTimeout))
 	}
 	return errors.Join(faults...)
 }

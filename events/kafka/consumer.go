@@ -102,7 +102,7 @@ func NewConsumer(cfg ConsumerConfig) (*Consumer, error) {
 func (c *Consumer) Run(ctx context.Context) error {
 	work, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
-	g := newGroup(c.cfg.Log, false, c.cfg.Drain)
+	g := newGroup(c.cfg.Config, false, c.cfg.Drain)
 	opts := g.options(c.cfg.Group, c.cfg.Topics, func(l *lane) { g.begin(work, l, c.serve) })
 	opts = append(opts,
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),

@@ -13,17 +13,19 @@ import (
 
 // Timing of group members. A killed process is replaced within about the session timeout.
 const (
-	sessionTimeout    = 8 * time.Second
-	heartbeatInterval = time.Second
+	sessionTimeout    = 8 * time.Second // where the configuration does not say
+	minSessionTimeout = 100 * time.Millisecond
+	heartbeats        = 8 // in a session
 	rebalanceTimeout  = 60 * time.Second
 	abandonGrace      = 2 * time.Second // for work whose context ended
 )
 
 // group is one member of a consumer group: a poll loop that only hands out, and a lane for each assigned partition.
 type group struct {
-	log    *slog.Logger
-	regex  bool
-	revoke time.Duration // how long a revoke waits for lanes
+	log     *slog.Logger
+	regex   bool
+	session time.Duration // after which a silent member is replaced
+	revoke  time.Duration // how long a revoke waits for lanes
 
 	mu     sync.Mutex
 	lanes  map[string]map[int32]*lane
@@ -39,8 +41,8 @@ type seek struct {
 	offset int64
 }
 
-func newGroup(log *slog.Logger, regex bool, revoke time.Duration) *group {
-	return &group{log: log, regex: regex, revoke: revoke, lanes: map[string]map[int32]*lane{}, late: map[string]map[int32]*lane{}}
+func newGroup(c Config, regex bool, revoke time.Duration) *group {
+	return &group{log: c.Log, regex: regex, session: c.SessionTimeout, revoke: revoke, lanes: map[string]map[int32]*lane{}, late: map[string]map[int32]*lane{}}
 }
 
 // options of the group's client. assigned is called with each new lane.
@@ -49,8 +51,8 @@ func (g *group) options(name string, topics []string, assigned func(*lane)) []kg
 		kgo.ConsumerGroup(name),
 		kgo.ConsumeTopics(topics...),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
-		kgo.SessionTimeout(sessionTimeout),
-		kgo.HeartbeatInterval(heartbeatInterval),
+		kgo.SessionTimeout(g.session),
+		kgo.HeartbeatInterval(g.session / heartbeats),
 		kgo.RebalanceTimeout(rebalanceTimeout),
 		kgo.DisableAutoCommit(),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),

@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,7 +85,7 @@ func TestDisownedLaneDoesNotCommit(t *testing.T) {
 // Work that ignores the end of its context keeps the partition's next lane waiting, not the group.
 func TestNextLaneWaitsForTheLastOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGroup(slog.New(slog.DiscardHandler), false, time.Second)
+		g := newGroup(Config{}.withDefaults(), false, time.Second)
 		wake := make(chan struct{})
 		old := g.add(nil, "t", 0)
 		g.begin(t.Context(), old, func(context.Context, *lane) { <-wake })

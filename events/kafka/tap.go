@@ -95,7 +95,7 @@ func NewTap(cfg TapConfig) (*Tap, error) {
 func (t *Tap) Run(ctx context.Context, sink events.Sink) error {
 	work, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
-	g := newGroup(t.cfg.Log, true, t.cfg.Drain)
+	g := newGroup(t.cfg.Config, true, t.cfg.Drain)
 	if !t.running.CompareAndSwap(nil, g) {
 		return errors.New("tap runs already: make another")
 	}

@@ -34,7 +34,7 @@ type parts struct {
 
 // open connects what the roles need and adds its end to the group.
 func (a *app) open(ctx context.Context, roles []role) error {
-	a.kafka = kafka.Config{Brokers: a.cfg.Kafka.Brokers, Log: a.log}
+	a.kafka = kafka.Config{Brokers: a.cfg.Kafka.Brokers, SessionTimeout: a.cfg.Kafka.SessionTimeout, Log: a.log}
 	var err error
 	if a.remote, err = remote.New(remote.Config{URL: a.cfg.URL, Token: a.cfg.Token}); err != nil {
 		return err
