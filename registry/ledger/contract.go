@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"github.com/signalbox-ml/signalbox/events"
 )
 
@@ -26,10 +28,19 @@ type Ledger interface {
 	Observe(ctx context.Context, c Claim, archivedThrough, eventTime time.Time, caughtUp bool) error
 	// Partitions returns the partitions of the newest topic called topic, or of every topic with "", in order.
 	Partitions(ctx context.Context, topic string) ([]PartitionState, error)
-	// Files returns live files by key, those of earlier topics of the same name included.
+	// History returns every partition of every topic, those of earlier topics of the same name included, in order of the
+	// topics' ids.
+	History(ctx context.Context) ([]PartitionState, error)
+	// Files returns live files by key, those of earlier topics of the same name included. A moment of which an object was
+	// removed since is ErrPurged.
 	Files(ctx context.Context, q FileQuery) ([]LedgerFile, error)
 	// Flushes returns the flushes of a partition that end after offset from, in order, at most limit (0: 100).
 	Flushes(ctx context.Context, p Partition, from int64, limit int) ([]Flush, error)
+	// Swap replaces files in one step: ErrSwapped if one of them is not in the state that the swap expects, or if N is not
+	// the topic's next. The same swap again returns what the first time did.
+	Swap(ctx context.Context, s Swap) (Swap, error)
+	// Swaps returns the swaps of a topic with a number of at least from, in order, at most limit (0: 100).
+	Swaps(ctx context.Context, topicID uuid.UUID, from int64, limit int) ([]Swap, error)
 }
 
 // Validate lists everything that makes f no flush.
@@ -45,16 +56,22 @@ func (f Flush) Validate() error {
 		errs = append(errs, errors.New("reason is empty"))
 	}
 	for _, file := range f.Files {
-		if file.Key == "" || file.Digest.IsZero() {
-			errs = append(errs, fmt.Errorf("file %q with digest %q: want both", file.Key, file.Digest))
-		}
-		if !Storable(file.Key) || !Storable(file.Type) {
-			errs = append(errs, fmt.Errorf("file %.200q of type %.200q: want both to be UTF-8 without U+0000, of at most %d bytes",
-				file.Key, file.Type, maxText))
-		}
+		errs = append(errs, file.validate())
 		if file.Start < f.Start || file.End > f.End || file.End <= file.Start {
 			errs = append(errs, fmt.Errorf("file %s holds [%d, %d), which is not in [%d, %d)", file.Key, file.Start, file.End, f.Start, f.End))
 		}
+	}
+	return errors.Join(errs...)
+}
+
+func (f File) validate() error {
+	var errs []error
+	if f.Key == "" || f.Digest.IsZero() {
+		errs = append(errs, fmt.Errorf("file %q with digest %q: want both", f.Key, f.Digest))
+	}
+	if !Storable(f.Key) || !Storable(f.Type) {
+		errs = append(errs, fmt.Errorf("file %.200q of type %.200q: want both to be UTF-8 without U+0000, of at most %d bytes",
+			f.Key, f.Type, maxText))
 	}
 	return errors.Join(errs...)
 }

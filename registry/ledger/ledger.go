@@ -41,14 +41,17 @@ const (
 
 // Flush is one step of a partition: offsets [Start, End) are in Files. Gaps inside are offsets that hold no record.
 type Flush struct {
-	Claim     // Next is Start
-	Seq       int64
-	Start     int64
-	End       int64
-	Records   int64
-	Reason    string
-	Files     []File
-	Manifest  string // bucket key of the flush's manifest
+	Claim    // Next is Start
+	Seq      int64
+	Start    int64
+	End      int64
+	Records  int64
+	Reason   string
+	Files    []File
+	Manifest string // bucket key of the flush's manifest
+	// Previous is the digest of the manifest of the partition's flush before, zero for the first: a chain in which nothing
+	// can be missing or changed unseen.
+	Previous  cas.Digest
 	Committed time.Time
 	// ArchivedThrough is the broker time up to which the partition is complete after this flush.
 	ArchivedThrough time.Time
@@ -75,13 +78,24 @@ type File struct {
 	Rows    int64      `json:"rows"`
 	Type    string     `json:"type"`  // CloudEvents type of every row, or TypeOther or TypeMixed
 	Hour    time.Time  `json:"hour"`  // broker append hour
-	Start   int64      `json:"start"` // offsets [Start, End)
+	Start   int64      `json:"start"` // offsets [Start, End); of a file of several partitions the extremes
 	End     int64      `json:"end"`
-	MinTime time.Time  `json:"min_time"` // CloudEvents time
+	Spans   []Span     `json:"spans,omitempty"` // what a file of several flushes is made of; nil for the file of one
+	MinTime time.Time  `json:"min_time"`        // CloudEvents time
 	MaxTime time.Time  `json:"max_time"`
 	MinSeen time.Time  `json:"min_append"` // broker append time
 	MaxSeen time.Time  `json:"max_append"`
 }
+
+// Span is offsets [Start, End) of one partition.
+type Span struct {
+	Partition int32 `json:"partition"`
+	Start     int64 `json:"start"`
+	End       int64 `json:"end"`
+}
+
+// Several stands for the partition of a file that has rows of more than one.
+const Several = -1
 
 // PartitionState is how far a partition is archived.
 type PartitionState struct {
@@ -99,12 +113,12 @@ type PartitionState struct {
 type FileQuery struct {
 	Topic   string
 	Type    string
-	UpToSeq int64     // only flushes with Seq <= UpToSeq
+	UpToSeq int64     // the files that were live once UpToSeq was the newest step; 0 means now
 	From    time.Time // only files with rows appended at or after From
 	To      time.Time // only files with rows appended before To
 }
 
-// LedgerFile is a file with the flush that it belongs to.
+// LedgerFile is a file with the step that added it. Its partition is Several where its rows are of more than one.
 type LedgerFile struct {
 	File
 	Partition

@@ -103,22 +103,27 @@ func insertFlush(ctx context.Context, tx pgx.Tx, f *ledger.Flush, seal func(seq 
 	}
 	b := &pgx.Batch{}
 	b.Queue(`
-		INSERT INTO archive_flush (seq, topic_id, partition, epoch, off_start, off_end, records, reason, manifest,
+		INSERT INTO archive_flush (seq, topic_id, partition, epoch, off_start, off_end, records, reason, manifest, previous,
 			archived_through, event_time, caught_up, committed)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-		f.Seq, [16]byte(f.TopicID), f.Partition.Partition, f.Epoch, f.Start, f.End, f.Records, f.Reason, f.Manifest,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+		f.Seq, [16]byte(f.TopicID), f.Partition.Partition, f.Epoch, f.Start, f.End, f.Records, f.Reason, f.Manifest, digest(f.Previous),
 		f.ArchivedThrough, f.EventTime, f.CaughtUp, f.Committed)
 	for _, file := range f.Files {
-		b.Queue(`
-			INSERT INTO archive_file (key, seq, digest, bytes, rows, type, hour, off_start, off_end, min_time, max_time, min_append, max_append)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-			file.Key, f.Seq, digest(file.Digest), file.Bytes, file.Rows, file.Type, file.Hour, file.Start, file.End,
-			file.MinTime, file.MaxTime, file.MinSeen, file.MaxSeen)
+		queueFile(b, ledger.LedgerFile{File: file, Partition: f.Partition, Seq: f.Seq})
 	}
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return err
 	}
 	return enqueue(ctx, tx, evs)
+}
+
+func queueFile(b *pgx.Batch, f ledger.LedgerFile) {
+	b.Queue(`
+		INSERT INTO archive_file (key, seq, topic_id, partition, digest, bytes, rows, type, hour, off_start, off_end, spans,
+			min_time, max_time, min_append, max_append)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		f.Key, f.Seq, [16]byte(f.TopicID), f.Partition.Partition, digest(f.Digest), f.Bytes, f.Rows, f.Type, f.Hour, f.Start, f.End, f.Spans,
+		f.MinTime, f.MaxTime, f.MinSeen, f.MaxSeen)
 }
 
 // Observe implements ledger.Ledger.

@@ -30,7 +30,7 @@ func TestOutbox(t *testing.T) {
 				}
 			},
 			Crash: func(t *testing.T) {
-				queryText(t, db.URL, `SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity
+				queryText(t, db.URL, `SELECT pg_terminate_backend(pid, 10000)::text FROM pg_stat_activity
 					WHERE datname = current_database() AND state = 'idle in transaction'`)
 			},
 		}
@@ -81,7 +81,7 @@ func TestRelayKeepsOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i%10 == 5 {
-			queryText(t, db.URL, `SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity
+			queryText(t, db.URL, `SELECT pg_terminate_backend(pid, 10000)::text FROM pg_stat_activity
 				WHERE datname = current_database() AND state = 'idle in transaction'`)
 		}
 	}

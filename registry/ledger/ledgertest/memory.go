@@ -2,6 +2,7 @@
 package ledgertest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -21,7 +22,10 @@ type Memory struct {
 	topics     map[string]uuid.UUID // the newest of each name
 	names      map[uuid.UUID]string
 	partitions map[place]*ledger.PartitionState
+	head       int64
 	flushes    []ledger.Flush // by seq
+	swaps      []ledger.Swap  // by seq
+	files      map[string]*stored
 	outbox     []events.Event
 }
 
@@ -38,6 +42,7 @@ func NewMemory() *Memory {
 		topics:     map[string]uuid.UUID{},
 		names:      map[uuid.UUID]string{},
 		partitions: map[place]*ledger.PartitionState{},
+		files:      map[string]*stored{},
 	}
 }
 
@@ -78,12 +83,12 @@ func (m *Memory) Commit(_ context.Context, f ledger.Flush, seal func(seq int64) 
 		return ledger.Flush{}, fmt.Errorf("commit %s/%d [%d, %d): %w", f.Topic, f.Partition.Partition, f.Start, f.End, ledger.ErrFenced)
 	}
 	for _, file := range f.Files {
-		if m.hasFile(file.Key) {
+		if m.files[file.Key] != nil {
 			return ledger.Flush{}, fmt.Errorf("commit %s/%d: file %s is in the ledger already", f.Topic, f.Partition.Partition, file.Key)
 		}
 	}
 	f = cloneFlush(f)
-	f.Topic, f.Next, f.Seq = s.Topic, f.Start, int64(len(m.flushes)+1)
+	f.Topic, f.Next, f.Seq = s.Topic, f.Start, m.head+1
 	if f.Committed.IsZero() {
 		f.Committed = time.Now().UTC()
 	}
@@ -94,16 +99,13 @@ func (m *Memory) Commit(_ context.Context, f ledger.Flush, seal func(seq int64) 
 		}
 		m.outbox = append(m.outbox, evs...)
 	}
-	m.flushes = append(m.flushes, f)
+	m.flushes, m.head = append(m.flushes, f), f.Seq
+	for _, file := range f.Files {
+		m.files[file.Key] = &stored{LedgerFile: ledger.LedgerFile{File: file, Partition: f.Partition, Seq: f.Seq}}
+	}
 	s.Next = f.End
 	advance(s, f.ArchivedThrough, f.EventTime, f.CaughtUp)
 	return cloneFlush(f), nil
-}
-
-func (m *Memory) hasFile(key string) bool {
-	return slices.ContainsFunc(m.flushes, func(f ledger.Flush) bool {
-		return slices.ContainsFunc(f.Files, func(file ledger.File) bool { return file.Key == key })
-	})
 }
 
 // Observe implements ledger.Ledger.
@@ -128,6 +130,20 @@ func advance(s *ledger.PartitionState, archivedThrough, eventTime time.Time, cau
 	s.CaughtUp, s.Updated = caughtUp, time.Now().UTC()
 }
 
+// History implements ledger.Ledger.
+func (m *Memory) History(context.Context) ([]ledger.PartitionState, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []ledger.PartitionState
+	for _, s := range m.partitions {
+		out = append(out, *s)
+	}
+	slices.SortFunc(out, func(a, b ledger.PartitionState) int {
+		return cmp.Or(bytes.Compare(a.TopicID[:], b.TopicID[:]), cmp.Compare(a.Partition.Partition, b.Partition.Partition))
+	})
+	return out, nil
+}
+
 // Partitions implements ledger.Ledger.
 func (m *Memory) Partitions(_ context.Context, topic string) ([]ledger.PartitionState, error) {
 	m.mu.Lock()
@@ -141,27 +157,6 @@ func (m *Memory) Partitions(_ context.Context, topic string) ([]ledger.Partition
 	slices.SortFunc(out, func(a, b ledger.PartitionState) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition.Partition, b.Partition.Partition))
 	})
-	return out, nil
-}
-
-// Files implements ledger.Ledger.
-func (m *Memory) Files(_ context.Context, q ledger.FileQuery) ([]ledger.LedgerFile, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var out []ledger.LedgerFile
-	for _, f := range m.flushes {
-		if q.Topic != "" && f.Topic != q.Topic || q.UpToSeq != 0 && f.Seq > q.UpToSeq {
-			continue
-		}
-		for _, file := range f.Files {
-			if q.Type != "" && file.Type != q.Type || !q.From.IsZero() && file.MaxSeen.Before(q.From) ||
-				!q.To.IsZero() && !file.MinSeen.Before(q.To) {
-				continue
-			}
-			out = append(out, ledger.LedgerFile{File: file, Partition: f.Partition, Seq: f.Seq})
-		}
-	}
-	slices.SortFunc(out, func(a, b ledger.LedgerFile) int { return cmp.Compare(a.Key, b.Key) })
 	return out, nil
 }
 

@@ -40,6 +40,15 @@ func testRecreatedTopic(t *testing.T, l ledger.Ledger) {
 	if err != nil || len(all) != 1 {
 		t.Errorf("all partitions = %+v, %v, want 1", all, err)
 	}
+	ever, err := l.History(t.Context())
+	if err != nil || len(ever) != 3 {
+		t.Fatalf("partitions of all times = %+v, %v, want 3", ever, err)
+	}
+	next := map[ledger.Partition]int64{}
+	for _, p := range ever {
+		next[p.Partition] = p.Next
+	}
+	equal(t, "history", next, map[ledger.Partition]int64{old: 12, part("events.a", 1): 0, now: 5})
 }
 
 func testObserve(t *testing.T, l ledger.Ledger) {

@@ -38,6 +38,9 @@ func TestLedger(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"Observe", testObserve},
 		{"Files", testFiles},
 		{"Flushes", testFlushes},
+		{"Swap", testSwap},
+		{"SwapRefused", testSwapRefused},
+		{"Purge", testPurge},
 		{"RivalOwners", testRivalOwners},
 		{"SeqIsSnapshot", testSeqIsSnapshot},
 	}
@@ -81,7 +84,7 @@ func flush(c ledger.Claim, start, end int64) ledger.Flush {
 		Claim: c, Start: start, End: end, Records: end - start, Reason: ledger.ReasonSize,
 		Files:    []ledger.File{file(c, "t", start, end)},
 		Manifest: fmt.Sprintf("manifests/%d", start), Committed: at(end + 100),
-		ArchivedThrough: at(end - 1), EventTime: at(end - 8),
+		Previous: cas.Sum(fmt.Append(nil, "before ", start)), ArchivedThrough: at(end - 1), EventTime: at(end - 8),
 	}
 }
 

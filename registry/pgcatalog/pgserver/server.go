@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -146,6 +147,13 @@ func (s *Server) Done() <-chan struct{} { return s.proc.done }
 
 // Err says how the server ended, with its last words, once Done is closed; nil before that and after a clean end.
 func (s *Server) Err() error { return s.proc.exit() }
+
+// Kill ends the server with SIGKILL, as a crash would. The next Start recovers.
+func (s *Server) Kill() {
+	defer s.release()
+	_ = s.proc.signal(syscall.SIGKILL) // gone is as good
+	<-s.proc.done
+}
 
 // Stop shuts the server down: connections are cut, nothing is lost. When ctx ends first it is killed, which is an error
 // but loses nothing either: the next start recovers.
