@@ -19,6 +19,8 @@ type ArchiveSealed struct {
 	ArchivedThrough time.Time `json:"archived_through"`
 	// Seq is the position of the flush in the ledger's total order.
 	Seq int64 `json:"seq"`
+	// Previous is the digest of the manifest of the partition's flush before, sha256.<base32>; empty for the first.
+	Previous string `json:"previous,omitempty"`
 }
 
 // SealedFile is one immutable Parquet object.

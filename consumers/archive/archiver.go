@@ -73,7 +73,7 @@ func (a *Archiver) Assigned(ctx context.Context, tp events.TopicPartition) (int6
 	}
 	p := newPartition(tp, claim)
 	for _, f := range last {
-		p.mirror, p.through, p.event = &f, f.ArchivedThrough, f.EventTime
+		p.last, p.mirrored, p.through, p.event = &f, false, f.ArchivedThrough, f.EventTime
 		a.tryMirror(ctx, p) // whoever committed it may have died before writing its manifest
 	}
 	if err := a.insert(p); err != nil {

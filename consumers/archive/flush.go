@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/signalbox-ml/signalbox/consumers/archive/mirror"
 	"github.com/signalbox-ml/signalbox/consumers/archive/segment"
 	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/registry/ledger"
@@ -55,9 +56,12 @@ func (a *Archiver) settle(ctx context.Context, p *partition) error {
 	if err := a.putFiles(ctx, p, b); err != nil {
 		return err
 	}
-	f := a.describe(p, b)
+	f, err := a.describe(p, b)
+	if err != nil {
+		return err
+	}
 	var done ledger.Flush
-	err := a.retry(ctx, p, "commit", func(ctx context.Context) error {
+	err = a.retry(ctx, p, "commit", func(ctx context.Context) error {
 		var err error
 		done, err = a.cfg.Ledger.Commit(ctx, f, func(seq int64) ([]events.Event, error) { return a.sealed(ctx, f, seq) })
 		return err
@@ -73,7 +77,7 @@ func (a *Archiver) settle(ctx context.Context, p *partition) error {
 
 // committed moves p on behind f.
 func (a *Archiver) committed(ctx context.Context, p *partition, f ledger.Flush) {
-	p.claim.Next, p.through, p.event, p.mirror = f.End, f.ArchivedThrough, f.EventTime, &f
+	p.claim.Next, p.through, p.event, p.last, p.mirrored = f.End, f.ArchivedThrough, f.EventTime, &f, false
 	a.counts.flush(f)
 	a.cfg.Log.DebugContext(ctx, "flush committed", "partition", p.String(), "seq", f.Seq, "start", f.Start, "end", f.End,
 		"records", f.Records, "files", len(f.Files), "reason", f.Reason)
@@ -89,19 +93,24 @@ func (a *Archiver) committed(ctx context.Context, p *partition, f ledger.Flush) 
 }
 
 // describe makes the flush of b. Times are in microseconds, as every store keeps them.
-func (a *Archiver) describe(p *partition, b *batch) ledger.Flush {
+func (a *Archiver) describe(p *partition, b *batch) (ledger.Flush, error) {
+	previous, err := p.link()
+	if err != nil {
+		return ledger.Flush{}, err
+	}
 	through, caughtUp := later(p.through, b.through()), !p.heard.IsZero() && p.open == nil
 	if caughtUp {
 		through = later(through, p.heard.Add(-a.cfg.Skew))
 	}
 	f := ledger.Flush{
 		Claim: p.claim, Start: b.start, End: b.end, Records: int64(len(b.recs)), Reason: b.reason, Files: b.files,
-		Manifest: manifestKey(p.TopicPartition, b.start), ArchivedThrough: micros(through), EventTime: p.event, CaughtUp: caughtUp,
+		Manifest: mirror.FlushKey(p.TopicID, p.Partition, b.start), Previous: previous,
+		ArchivedThrough: micros(through), EventTime: p.event, CaughtUp: caughtUp,
 	}
 	for _, g := range b.plan {
 		f.EventTime = micros(later(f.EventTime, g.available))
 	}
-	return f
+	return f, nil
 }
 
 // putFiles encodes and stores one group after another, so that one encoded file is in memory at a time.

@@ -22,11 +22,6 @@ func fileKey(tp events.TopicPartition, epoch int64, typ string, hour time.Time, 
 		escape(events.StreamOf(tp.Topic)+"."+tp.ID()[:8]), escape(typ), hour.Format(time.DateOnly), hour.Hour(), tp.Partition, start, end, epoch)
 }
 
-// manifestKey is where the flush that begins at start is mirrored.
-func manifestKey(tp events.TopicPartition, start int64) string {
-	return fmt.Sprintf("manifests/%s/%05d/%020d.json", tp.ID(), tp.Partition, start)
-}
-
 // maxSegment is the longest value in a key: with its name it stays below the 255 bytes of a file name.
 const maxSegment = 180
 

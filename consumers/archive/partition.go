@@ -25,11 +25,12 @@ type partition struct {
 	interrupt context.CancelCauseFunc // of the holder's work, nil if not held
 	ended     bool
 
-	claim  ledger.Claim  // Next is the first offset that is not in the ledger
-	open   *batch        // takes records
-	closed *batch        // its flush was interrupted and goes on first
-	mirror *ledger.Flush // in the ledger, perhaps not yet in the bucket
-	broken error         // no more records until the next assignment
+	claim    ledger.Claim  // Next is the first offset that is not in the ledger
+	open     *batch        // takes records
+	closed   *batch        // its flush was interrupted and goes on first
+	last     *ledger.Flush // the newest in the ledger, nil without any
+	mirrored bool          // its manifest is in the bucket
+	broken   error         // no more records until the next assignment
 
 	through  time.Time // complete up to here, broker time
 	event    time.Time // greatest availability time in the ledger
@@ -38,7 +39,7 @@ type partition struct {
 }
 
 func newPartition(tp events.TopicPartition, claim ledger.Claim) *partition {
-	return &partition{TopicPartition: tp, claim: claim, slot: make(chan struct{}, 1)}
+	return &partition{TopicPartition: tp, claim: claim, mirrored: true, slot: make(chan struct{}, 1)}
 }
 
 // hold waits for p and returns a context that ends with ctx or with the assignment, and the function to let go.
@@ -115,7 +116,7 @@ func (p *partition) clean() bool { return p.open == nil && p.closed == nil }
 
 // due reports whether something waits for longer than age, or was interrupted.
 func (p *partition) due(now time.Time, age time.Duration) bool {
-	return p.closed != nil || p.mirror != nil || p.open != nil && now.Sub(p.open.opened) >= age
+	return p.closed != nil || !p.mirrored || p.open != nil && now.Sub(p.open.opened) >= age
 }
 
 // drop forgets what is not in the ledger and returns its size. Somebody reads it again.

@@ -96,10 +96,3 @@ func TestKeysFitEveryStore(t *testing.T) {
 		t.Errorf("no key %s", want)
 	}
 }
-
-func TestManifestKey(t *testing.T) {
-	tp := events.TopicPartition{TopicID: [16]byte{0xab}, Topic: "events.x", Partition: 7}
-	if got := manifestKey(tp, 42); got != "manifests/ab000000000000000000000000000000/00007/00000000000000000042.json" {
-		t.Error(got)
-	}
-}

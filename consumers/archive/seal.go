@@ -20,6 +20,9 @@ func (a *Archiver) sealed(ctx context.Context, f ledger.Flush, seq int64) ([]eve
 		Start: f.Start, End: f.End, Records: f.Records, Files: make([]events.SealedFile, 0, len(f.Files)),
 		ArchivedThrough: f.ArchivedThrough, Seq: seq,
 	}
+	if !f.Previous.IsZero() {
+		data.Previous = f.Previous.String()
+	}
 	for _, file := range f.Files {
 		data.Files = append(data.Files, events.SealedFile{
 			Key: file.Key, SHA256: file.Digest.String(), Type: file.Type, Rows: file.Rows, Bytes: file.Bytes, Start: file.Start, End: file.End,

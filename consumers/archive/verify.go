@@ -6,14 +6,16 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/signalbox-ml/signalbox/consumers/archive/mirror"
 	"github.com/signalbox-ml/signalbox/registry/bucket"
+	"github.com/signalbox-ml/signalbox/registry/cas"
 	"github.com/signalbox-ml/signalbox/registry/ledger"
 )
 
 // history is the part of the ledger that Verify reads.
 type history interface {
-	// Partitions returns every partition of the newest topics with "".
-	Partitions(ctx context.Context, topic string) ([]ledger.PartitionState, error)
+	// History returns every partition of every topic.
+	History(ctx context.Context) ([]ledger.PartitionState, error)
 	// Flushes returns the flushes of p that end after offset from, in order, at most limit.
 	Flushes(ctx context.Context, p ledger.Partition, from int64, limit int) ([]ledger.Flush, error)
 }
@@ -34,11 +36,11 @@ type Report struct {
 // page is how many flushes Verify reads at a time.
 const page = 500
 
-// Verify walks the ledger from offset 0 of every partition: flushes follow each other without a hole or an overlap,
-// their files have all their records, every file and manifest is in the bucket with the promised bytes. An error means
+// Verify walks the ledger from offset 0 of every partition: flushes follow each other without a hole or an overlap and are
+// one chain, their files have all their records, every file and manifest is in the bucket with the promised bytes. An error means
 // that it could not look; what it found wrong is in the report.
 func Verify(ctx context.Context, l history, b bucket.Bucket) (Report, error) {
-	states, err := l.Partitions(ctx, "")
+	states, err := l.History(ctx)
 	if err != nil {
 		return Report{}, fmt.Errorf("verify archive: %w", err)
 	}
@@ -62,7 +64,7 @@ func (v *verifier) fault(f ledger.Partition, format string, args ...any) {
 }
 
 func (v *verifier) partition(ctx context.Context, l history, s ledger.PartitionState) error {
-	next := int64(0)
+	next, chain := int64(0), cas.Digest{}
 	for next < s.Next {
 		flushes, err := l.Flushes(ctx, s.Partition, next, page)
 		if err != nil {
@@ -75,10 +77,17 @@ func (v *verifier) partition(ctx context.Context, l history, s ledger.PartitionS
 			if f.Start != next {
 				v.fault(s.Partition, "offsets from %d to %d: flush %d starts elsewhere than the one before ends", next, f.Start, f.Seq)
 			}
+			if f.Previous != chain {
+				v.fault(s.Partition, "flush %d continues manifest %q, the one before has %q", f.Seq, f.Previous, chain)
+			}
 			if err := v.flush(ctx, f); err != nil {
 				return err
 			}
-			next = f.End
+			body, err := mirror.EncodeFlush(f)
+			if err != nil {
+				return err
+			}
+			next, chain = f.End, cas.Sum(body)
 		}
 		if len(flushes) == 0 || flushes[len(flushes)-1].Start >= s.Next {
 			break
@@ -131,7 +140,7 @@ func (v *verifier) file(ctx context.Context, p ledger.Partition, f ledger.File) 
 }
 
 func (v *verifier) manifest(ctx context.Context, f ledger.Flush) error {
-	want, err := encodeManifest(f)
+	want, err := mirror.EncodeFlush(f)
 	if err != nil {
 		return err
 	}

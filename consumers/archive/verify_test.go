@@ -9,6 +9,7 @@ import (
 	"github.com/signalbox-ml/signalbox/consumers/archive"
 	"github.com/signalbox-ml/signalbox/registry/bucket"
 	"github.com/signalbox-ml/signalbox/registry/bucket/buckettest"
+	"github.com/signalbox-ml/signalbox/registry/cas"
 	"github.com/signalbox-ml/signalbox/registry/ledger"
 )
 
@@ -50,6 +51,8 @@ func TestVerifyFindsEveryFault(t *testing.T) {
 		{"hole", nil, func(fs []ledger.Flush) []ledger.Flush { return append(fs[:1:1], fs[2:]...) }, "offsets from 2 to 4"},
 		{"overlap", nil, func(fs []ledger.Flush) []ledger.Flush { fs[1].Start--; return fs }, "offsets from 2 to 1"},
 		{"rows", nil, func(fs []ledger.Flush) []ledger.Flush { fs[1].Records--; return fs }, "has 1 records, its files 2 rows"},
+		{"chain", nil, func(fs []ledger.Flush) []ledger.Flush { fs[1].Previous = cas.Sum(nil); return fs }, "the one before has"},
+		{"chain of a rewritten history", nil, func(fs []ledger.Flush) []ledger.Flush { fs[0].Reason = "size "; return fs }, "flush 2 continues manifest"},
 		{"tail", nil, func(fs []ledger.Flush) []ledger.Flush { return fs[:2] }, "flushes end at 4, the partition at 6"},
 	}
 	for _, tc := range tests {
@@ -79,8 +82,8 @@ type living struct {
 	grow func()
 }
 
-func (l living) Partitions(ctx context.Context, topic string) ([]ledger.PartitionState, error) {
-	states, err := l.announcer.Partitions(ctx, topic)
+func (l living) History(ctx context.Context) ([]ledger.PartitionState, error) {
+	states, err := l.announcer.History(ctx)
 	l.grow()
 	return states, err
 }

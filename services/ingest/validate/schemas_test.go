@@ -38,7 +38,7 @@ func examples() map[string]any {
 		events.TypeArchiveSealed: events.ArchiveSealed{
 			Stream: "flights", Topic: "events.flights", TopicID: "00112233445566778899aabbccddeeff", Partition: 1, Start: 3, End: 9, Records: 5,
 			Files: []events.SealedFile{{Key: "archive/v1/a.parquet", SHA256: digest, Type: "flight.departed", Rows: 5, Bytes: 900, Start: 3, End: 9}},
-			Seq:   7, ArchivedThrough: at,
+			Seq:   7, ArchivedThrough: at, Previous: digest,
 		},
 		events.TypeAuditRecorded: events.AuditRecorded{
 			Actor: "kelley", Action: "tags.promote", Object: "delay/production", Before: json.RawMessage(`{"generation":1}`),
