@@ -20,6 +20,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/signalbox-ml/signalbox/deploy/bench/internal/rig"
 )
 
 // argoVersion is the one in argo-events/go.mod.
@@ -38,7 +40,7 @@ type argo struct {
 // startArgo builds and starts the peer: Kafka topic of datasets, bus in Kafka, one Job for each record. Close it.
 func (b *bench) startArgo(ctx context.Context, c *cluster, broker, bus string) (*argo, error) {
 	program := filepath.Join(b.bin, "argo-events")
-	if built := filepath.Join(os.Getenv("SIGNALBOX_BIN"), "argo-events"); os.Getenv("SIGNALBOX_BIN") != "" && exists(built) {
+	if built := filepath.Join(os.Getenv("SIGNALBOX_BIN"), "argo-events"); os.Getenv("SIGNALBOX_BIN") != "" && rig.Exists(built) {
 		program = built
 	} else {
 		cmd := exec.CommandContext(ctx, "go", "build", "-C", "deploy/bench/training/argo-events", "-trimpath", "-o", program, ".")

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/signalbox-ml/signalbox/deploy/bench/internal/figures"
 	"github.com/signalbox-ml/signalbox/deploy/examples/flights"
 	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/events/kafka"
@@ -90,7 +91,7 @@ func (b *bench) flood(ctx context.Context, s *stack) error {
 		return err
 	}
 	b.tellBurst(counted, []phase{firsts, repeats}, idle, after)
-	b.report.note("T3: %d datasets were registered in %.1f s (%.0f a second, 8 at once) and the %d repeats were in Kafka after %.1f s; their 'took' "+
+	b.report.Note("T3: %d datasets were registered in %.1f s (%.0f a second, 8 at once) and the %d repeats were in Kafka after %.1f s; their 'took' "+
 		"ends when a last event of another dataset has its run, which stands behind them in the one partition.",
 		b.n, published.Seconds(), float64(b.n)/published.Seconds(), b.n*(b.copies-1), sent.Seconds())
 	return nil
@@ -98,17 +99,17 @@ func (b *bench) flood(ctx context.Context, s *stack) error {
 
 // tellBurst writes the rows of T3. One run belongs to the marker.
 func (b *bench) tellBurst(c counted, phases []phase, idle, after int64) {
-	b.report.add(row{goal: "T3", what: "runs for events", numerator: fmt.Sprintf("%d runs, of %d datasets", c.runs-1, c.datasets-1),
-		denominator: fmt.Sprintf("%d datasets, %d events", b.n, b.n*b.copies), ratio: float64(c.runs-1) / float64(b.n),
-		limit: "exactly one each", met: c.runs == b.n+1 && c.datasets == b.n+1})
+	b.report.Add(figures.Row{Goal: "T3", What: "runs for events", Numerator: fmt.Sprintf("%d runs, of %d datasets", c.runs-1, c.datasets-1),
+		Denominator: fmt.Sprintf("%d datasets, %d events", b.n, b.n*b.copies), Ratio: float64(c.runs-1) / float64(b.n),
+		Limit: "exactly one each", Met: c.runs == b.n+1 && c.datasets == b.n+1})
 	for _, p := range phases {
-		b.report.add(row{goal: "T3", what: p.name, numerator: fmt.Sprintf("%d events in %.1f s, at most %s", p.events, p.took.Seconds(), mebibytes(slices.Max(p.memory))),
-			denominator: fmt.Sprintf("%.0f events/s", float64(p.events)/p.took.Seconds())})
+		b.report.Add(figures.Row{Goal: "T3", What: p.name, Numerator: fmt.Sprintf("%d events in %.1f s, at most %s", p.events, p.took.Seconds(), mebibytes(slices.Max(p.memory))),
+			Denominator: fmt.Sprintf("%.0f events/s", float64(p.events)/p.took.Seconds())})
 	}
 	first, last := thirds(phases[1].memory)
-	b.report.add(row{goal: "T3", what: "memory in the last third of the repeats against the first", numerator: mebibytes(last),
-		denominator: mebibytes(first), ratio: float64(last) / float64(first), limit: "<= 1.1", met: float64(last) <= 1.1*float64(first)})
-	b.report.add(row{goal: "T3", what: "memory before and 20 s after", numerator: mebibytes(after), denominator: mebibytes(idle), ratio: float64(after) / float64(idle)})
+	b.report.Add(figures.Row{Goal: "T3", What: "memory in the last third of the repeats against the first", Numerator: mebibytes(last),
+		Denominator: mebibytes(first), Ratio: float64(last) / float64(first), Limit: "<= 1.1", Met: float64(last) <= 1.1*float64(first)})
+	b.report.Add(figures.Row{Goal: "T3", What: "memory before and 20 s after", Numerator: mebibytes(after), Denominator: mebibytes(idle), Ratio: float64(after) / float64(idle)})
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }

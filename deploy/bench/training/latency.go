@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/signalbox-ml/signalbox/deploy/bench/internal/figures"
 	"github.com/signalbox-ml/signalbox/deploy/examples/flights"
 	"github.com/signalbox-ml/signalbox/registry/cas"
 )
@@ -81,7 +82,7 @@ func (l *latency) measure(ctx context.Context, b *bench) error {
 	if err := l.first(ctx); err != nil {
 		return err
 	}
-	figures := series{}
+	every := figures.Series{}
 	for round := range b.rounds + 1 {
 		one, err := l.round(ctx, b.requests)
 		if err != nil {
@@ -91,11 +92,11 @@ func (l *latency) measure(ctx context.Context, b *bench) error {
 			continue // warms up connections, caches and the server's
 		}
 		for name, values := range one {
-			figures.add(name+" p50", quantile(values, 0.5))
-			figures.add(name+" p99", quantile(values, 0.99))
+			every.Add(name+" p50", figures.Quantile(values, 0.5))
+			every.Add(name+" p99", figures.Quantile(values, 0.99))
 		}
 	}
-	l.tell(b, figures.medians())
+	l.tell(b, every.Medians())
 	return nil
 }
 
@@ -144,16 +145,16 @@ type asked struct {
 }
 
 // round asks for n runs one after another, each beside one bare Create, and removes what was made. All in milliseconds.
-func (l *latency) round(ctx context.Context, n int) (series, error) {
-	out := series{}
+func (l *latency) round(ctx context.Context, n int) (figures.Series, error) {
+	out := figures.Series{}
 	var all []asked
 	for i := range n {
 		job, secret, err := l.bare(ctx, i)
 		if err != nil {
 			return nil, err
 		}
-		out.add("bare", job)
-		out.add("secret", secret)
+		out.Add("bare", job)
+		out.Add("secret", secret)
 		if err := l.objects(ctx, out); err != nil {
 			return nil, err
 		}
@@ -162,15 +163,15 @@ func (l *latency) round(ctx context.Context, n int) (series, error) {
 			return nil, err
 		}
 		all = append(all, a)
-		out.add("answered", millis(a.found.Sub(a.answered)))
-		out.add("posted", millis(a.found.Sub(a.posted)))
+		out.Add("answered", figures.Millis(a.found.Sub(a.answered)))
+		out.Add("posted", figures.Millis(a.found.Sub(a.posted)))
 		switch {
 		case i < n/10:
-			out.add("first tenth", millis(a.found.Sub(a.posted)))
+			out.Add("first tenth", figures.Millis(a.found.Sub(a.posted)))
 		case i >= n-n/10:
-			out.add("last tenth", millis(a.found.Sub(a.posted)))
+			out.Add("last tenth", figures.Millis(a.found.Sub(a.posted)))
 		}
-		out.add("post", millis(a.answered.Sub(a.posted)))
+		out.Add("post", figures.Millis(a.answered.Sub(a.posted)))
 	}
 	ids := make([]string, len(all))
 	for i, a := range all {

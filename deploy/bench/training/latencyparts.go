@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/signalbox-ml/signalbox/deploy/bench/internal/figures"
 	"github.com/signalbox-ml/signalbox/registry"
 	"github.com/signalbox-ml/signalbox/registry/cas"
 )
@@ -25,7 +26,7 @@ func (l *latency) bare(ctx context.Context, i int) (job, secret float64, err err
 	if _, err = l.cluster.client.CoreV1().Secrets(bareNamespace).Create(ctx, s, metav1.CreateOptions{}); err != nil {
 		return 0, 0, err
 	}
-	secret = millis(time.Since(begin))
+	secret = figures.Millis(time.Since(begin))
 	j := &batchv1.Job{ObjectMeta: meta, Spec: *l.template.Spec.DeepCopy()}
 	j.Spec.Selector = nil // the server makes one for each Job, and labels its pods
 	for _, key := range []string{"batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"} {
@@ -33,12 +34,12 @@ func (l *latency) bare(ctx context.Context, i int) (job, secret float64, err err
 	}
 	begin = time.Now()
 	_, err = l.cluster.client.BatchV1().Jobs(bareNamespace).Create(ctx, j, metav1.CreateOptions{})
-	return millis(time.Since(begin)), secret, err
+	return figures.Millis(time.Since(begin)), secret, err
 }
 
 // objects adds what the stack's own trips to the object store take: a request keeps the body of its workflow there, and a
 // job finds it again.
-func (l *latency) objects(ctx context.Context, out series) error {
+func (l *latency) objects(ctx context.Context, out figures.Series) error {
 	store := cas.NewStore(l.stack.store)
 	begin := time.Now()
 	d, err := store.Find(ctx, l.workflow)
@@ -49,17 +50,17 @@ func (l *latency) objects(ctx context.Context, out series) error {
 	if err != nil {
 		return err
 	}
-	out.add("find", millis(time.Since(begin)))
+	out.Add("find", figures.Millis(time.Since(begin)))
 	begin = time.Now()
 	if _, err := store.Push(ctx, registry.MediaWorkflow, body); err != nil {
 		return err
 	}
-	out.add("keep", millis(time.Since(begin)))
+	out.Add("keep", figures.Millis(time.Since(begin)))
 	return nil
 }
 
 // parts adds where the time of one request went. The clocks are one machine's.
-func (l *latency) parts(ctx context.Context, a asked, out series) error {
+func (l *latency) parts(ctx context.Context, a asked, out figures.Series) error {
 	run, err := l.stack.run(ctx, a.id)
 	if err != nil {
 		return err
@@ -69,31 +70,31 @@ func (l *latency) parts(ctx context.Context, a asked, out series) error {
 		return err
 	}
 	queued := run.at("queued")
-	out.add("part 1: POST to the transaction", millis(run.Created.Sub(a.posted)))
-	out.add("part 2: transaction, relay, Kafka, consumer", millis(heard.Sub(run.Created)))
-	out.add("part 3: consumer to queued", millis(queued.Sub(heard)))
-	out.add("part 4: queued to Job (transaction, document, Secret, Job)", millis(a.found.Sub(queued)))
+	out.Add("part 1: POST to the transaction", figures.Millis(run.Created.Sub(a.posted)))
+	out.Add("part 2: transaction, relay, Kafka, consumer", figures.Millis(heard.Sub(run.Created)))
+	out.Add("part 3: consumer to queued", figures.Millis(queued.Sub(heard)))
+	out.Add("part 4: queued to Job (transaction, document, Secret, Job)", figures.Millis(a.found.Sub(queued)))
 	return nil
 }
 
 // tell writes the rows of T1.
 func (l *latency) tell(b *bench, m map[string]float64) {
 	line := func(what, name, q, bareQ, limit string) {
-		r := row{goal: "T1", what: what, numerator: fmt.Sprintf("%.1f ms", m[name+" "+q]), denominator: fmt.Sprintf("%.1f ms bare Create, %s", m["bare "+bareQ], bareQ),
-			ratio: m[name+" "+q] / m["bare "+bareQ]}
+		r := figures.Row{Goal: "T1", What: what, Numerator: fmt.Sprintf("%.1f ms", m[name+" "+q]), Denominator: fmt.Sprintf("%.1f ms bare Create, %s", m["bare "+bareQ], bareQ),
+			Ratio: m[name+" "+q] / m["bare "+bareQ]}
 		if limit != "" {
-			r.limit, r.met = limit, r.ratio <= 5
+			r.Limit, r.Met = limit, r.Ratio <= 5
 		}
-		b.report.add(r)
+		b.report.Add(r)
 	}
 	line("answer of POST /train to Job, p50", "answered", "p50", "p50", "")
 	line("answer of POST /train to Job, p99", "answered", "p99", "p99", "<= 5")
 	line("start of POST /train to Job, p50", "posted", "p50", "p50", "")
 	line("start of POST /train to Job, p99", "posted", "p99", "p99", "<= 5")
 	line("start of POST /train to Job, p99 against a usual Create", "posted", "p99", "p50", "")
-	b.report.add(row{goal: "T1", what: fmt.Sprintf("the last tenth of a round, beside %d jobs under way, against the first, p50", b.requests*9/10),
-		numerator: fmt.Sprintf("%.1f ms", m["last tenth p50"]), denominator: fmt.Sprintf("%.1f ms", m["first tenth p50"]),
-		ratio: m["last tenth p50"] / max(m["first tenth p50"], 1e-9)})
+	b.report.Add(figures.Row{Goal: "T1", What: fmt.Sprintf("the last tenth of a round, beside %d jobs under way, against the first, p50", b.requests*9/10),
+		Numerator: fmt.Sprintf("%.1f ms", m["last tenth p50"]), Denominator: fmt.Sprintf("%.1f ms", m["first tenth p50"]),
+		Ratio: m["last tenth p50"] / max(m["first tenth p50"], 1e-9)})
 	for _, name := range []string{
 		"part 1: POST to the transaction", "part 2: transaction, relay, Kafka, consumer", "part 3: consumer to queued",
 		"part 4: queued to Job (transaction, document, Secret, Job)", "post", "secret", "keep", "find",
@@ -103,8 +104,8 @@ func (l *latency) tell(b *bench, m map[string]float64) {
 		if what == "" {
 			what = name
 		}
-		b.report.add(row{goal: "T1", what: what, numerator: fmt.Sprintf("%.1f ms p50, %.1f ms p99", m[name+" p50"], m[name+" p99"])})
+		b.report.Add(figures.Row{Goal: "T1", What: what, Numerator: fmt.Sprintf("%.1f ms p50, %.1f ms p99", m[name+" p50"], m[name+" p99"])})
 	}
-	b.report.note("T1: %d rounds of %d requests one after another, after one to warm up; medians of the rounds' quantiles. Before each request the same client "+
+	b.report.Note("T1: %d rounds of %d requests one after another, after one to warm up; medians of the rounds' quantiles. Before each request the same client "+
 		"creates the same Secret and Job bare. The Job counts as there when a watch shows it.", b.rounds, b.requests)
 }

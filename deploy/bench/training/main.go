@@ -17,6 +17,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/signalbox-ml/signalbox/deploy/bench/internal/figures"
+	"github.com/signalbox-ml/signalbox/deploy/bench/internal/rig"
 )
 
 // options are the flags.
@@ -38,7 +41,7 @@ type bench struct {
 	options
 	bin    string // folder of the programs
 	dir    string // of everything that is written while measuring
-	report *report
+	report *figures.Report
 	kube   *cluster // started by whoever needs it first
 }
 
@@ -75,7 +78,8 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	b := &bench{options: o, dir: o.keep, report: newReport(time.Now())}
+	b := &bench{options: o, dir: o.keep,
+		report: figures.NewReport("Training", "go run ./deploy/bench/training "+strings.Join(os.Args[1:], " "), time.Now())}
 	if b.dir == "" {
 		if b.dir, err = os.MkdirTemp("", "signalbox-bench-"); err != nil {
 			return err
@@ -84,7 +88,7 @@ func run(ctx context.Context, o options) (err error) {
 	} else if b.dir, err = filepath.Abs(b.dir); err != nil {
 		return err
 	}
-	if b.bin, err = programs(ctx, b.dir); err != nil {
+	if b.bin, err = rig.Programs(ctx, b.dir, "signalbox", "signalbox-duckdb", "kube"); err != nil {
 		return err
 	}
 	defer func() {
@@ -94,7 +98,7 @@ func run(ctx context.Context, o options) (err error) {
 	}()
 	_, known := measurements()
 	for _, name := range chosen {
-		b.report.load(name)
+		b.report.Load(name)
 		if err := known[name](b, ctx); err != nil {
 			return errors.Join(fmt.Errorf("%s: %w", name, err), b.publish()) // what was measured before it is worth keeping
 		}
@@ -118,14 +122,4 @@ func choose(only string) ([]string, error) {
 }
 
 // publish prints the table and writes it.
-func (b *bench) publish() error {
-	text := b.report.markdown()
-	fmt.Print(text)
-	if b.results == "" {
-		return nil
-	}
-	if err := os.MkdirAll(b.results, 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(b.results, "training-"+b.report.at.Format(time.DateOnly)+".md"), []byte(text), 0o644)
-}
+func (b *bench) publish() error { return b.report.Publish(b.results, "training") }

@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/signalbox-ml/signalbox/deploy/bench/internal/figures"
 )
 
 // memory samples the resident memory of one process once a second.
@@ -42,7 +41,7 @@ func watchMemory(pid int) *memory {
 
 // sample returns the resident memory now, in bytes, and keeps it.
 func (m *memory) sample() int64 {
-	now := resident(m.pid)
+	now := figures.Resident(m.pid)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.samples = append(m.samples, now)
@@ -76,20 +75,10 @@ func (m *memory) after(ctx context.Context, d time.Duration) int64 {
 	case <-ctx.Done():
 	}
 	m.take()
-	return resident(m.pid)
+	return figures.Resident(m.pid)
 }
 
 func (m *memory) close() {
 	m.end()
 	<-m.done
-}
-
-// resident is the resident memory of a process in bytes; 0 for one that is gone.
-func resident(pid int) int64 {
-	text, _, _ := strings.Cut(procField(fmt.Sprintf("/proc/%d/status", pid), "VmRSS"), " ")
-	kib, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return kib << 10
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/signalbox-ml/signalbox/deploy/bench/internal/figures"
 	"github.com/signalbox-ml/signalbox/deploy/examples/flights"
 	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/events/kafka"
@@ -97,28 +98,28 @@ func (r *race) run(ctx context.Context, b *bench) error {
 			return err
 		}
 	}
-	figures := series{}
+	every := figures.Series{}
 	for range b.rounds {
-		round := series{}
+		round := figures.Series{}
 		for range b.events {
 			ours, theirs, err := r.one(ctx)
 			if err != nil {
 				return err
 			}
-			round.add("ours", millis(ours))
-			round.add("argo", millis(theirs))
+			round.Add("ours", figures.Millis(ours))
+			round.Add("argo", figures.Millis(theirs))
 		}
 		for name, values := range round {
-			figures.add(name+" p50", quantile(values, 0.5))
-			figures.add(name+" p99", quantile(values, 0.99))
+			every.Add(name+" p50", figures.Quantile(values, 0.5))
+			every.Add(name+" p99", figures.Quantile(values, 0.99))
 		}
 	}
-	m := figures.medians()
+	m := every.Medians()
 	for _, q := range []string{"p50", "p99"} {
-		b.report.add(row{goal: "peer", what: "dataset.ready in Kafka to Job, " + q, numerator: fmt.Sprintf("%.1f ms", m["ours "+q]),
-			denominator: fmt.Sprintf("%.1f ms Argo Events", m["argo "+q]), ratio: m["ours "+q] / m["argo "+q]})
+		b.report.Add(figures.Row{Goal: "peer", What: "dataset.ready in Kafka to Job, " + q, Numerator: fmt.Sprintf("%.1f ms", m["ours "+q]),
+			Denominator: fmt.Sprintf("%.1f ms Argo Events", m["argo "+q]), Ratio: m["ours "+q] / m["argo "+q]})
 	}
-	b.report.note("peer: Argo Events %s, event source, bus and sensor on the same embedded broker, Kafka as its bus with its own settings; %d rounds of %d events, one at a time; "+
+	b.report.Note("peer: Argo Events %s, event source, bus and sensor on the same embedded broker, Kafka as its bus with its own settings; %d rounds of %d events, one at a time; "+
 		"both read the same record. Its bus collects up to 100 records, or for 1 s, at each of two topics before it acts; its Jobs are named by the server, "+
 		"as in its examples, so that a record that comes again is another Job: a name made of the dataset would have the API server refuse the repeats.", argoVersion, b.rounds, b.events)
 	return r.repeated(ctx, b)
@@ -191,8 +192,8 @@ func (r *race) repeated(ctx context.Context, b *bench) error {
 		return err
 	}
 	theirs, err := r.settled(ctx, argoLabel+"="+d.ID.String(), copies)
-	b.report.add(row{goal: "peer", what: fmt.Sprintf("Jobs of one record that came %d times", copies), numerator: fmt.Sprint(ours),
-		denominator: fmt.Sprintf("%d Argo Events", theirs), ratio: float64(ours) / float64(max(theirs, 1)), limit: "1", met: ours == 1})
+	b.report.Add(figures.Row{Goal: "peer", What: fmt.Sprintf("Jobs of one record that came %d times", copies), Numerator: fmt.Sprint(ours),
+		Denominator: fmt.Sprintf("%d Argo Events", theirs), Ratio: float64(ours) / float64(max(theirs, 1)), Limit: "1", Met: ours == 1})
 	return err
 }
 

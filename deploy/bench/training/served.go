@@ -12,11 +12,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/signalbox-ml/signalbox/deploy/bench/internal/rig"
 	"github.com/signalbox-ml/signalbox/deploy/examples/flights"
-	"github.com/signalbox-ml/signalbox/events/kafka/kafkatest"
-	"github.com/signalbox-ml/signalbox/registry/bucket/buckettest/minio"
-	"github.com/signalbox-ml/signalbox/registry/bucket/s3bucket"
-	"github.com/signalbox-ml/signalbox/registry/pgcatalog/pgserver"
 )
 
 // served starts `signalbox serve` with every role but prediction on Apache Kafka, PostgreSQL and MinIO, each of them a
@@ -29,14 +26,11 @@ func (b *bench) served(ctx context.Context, name, settings string) (_ *stack, er
 			err = errors.Join(fmt.Errorf("%w\n%s", err, log[max(0, len(log)-4096):]), s.close())
 		}
 	}()
-	// The database's user must be able to reach its folder, which that of the bench may not allow.
-	if s.dir, err = os.MkdirTemp("", "signalbox-bench-"+name+"-"); err != nil {
+	dir, remove, err := rig.Dir("bench-" + name)
+	if err != nil {
 		return nil, err
 	}
-	s.others = append(s.others, func() error { return os.RemoveAll(s.dir) })
-	if err := os.Chmod(s.dir, 0o755); err != nil {
-		return nil, err
-	}
+	s.dir, s.others = dir, append(s.others, remove)
 	if err := s.openLog(); err != nil {
 		return nil, err
 	}
@@ -66,37 +60,23 @@ func (b *bench) served(ctx context.Context, name, settings string) (_ *stack, er
 // servers starts what Signalbox stands on.
 func (s *stack) servers(ctx context.Context) (endpoints, error) {
 	var e endpoints
-	broker, err := kafkatest.StartApache(ctx, filepath.Join(s.dir, "kafka"))
+	servers, err := rig.StartServers(ctx, s.dir, s.log)
 	if err != nil {
 		return e, err
 	}
-	s.others = append(s.others, func() error { broker.Close(); return nil })
-	db, err := pgserver.Start(ctx, pgserver.Config{Dir: filepath.Join(s.dir, "postgres"), Log: s.log})
-	if err != nil {
-		return e, err
-	}
-	s.others = append(s.others, func() error { return db.Stop(context.WithoutCancel(ctx)) })
-	store, err := miniotest.Start(ctx, filepath.Join(s.dir, "minio"), s.log)
-	if err != nil {
-		return e, err
-	}
-	s.others = append(s.others, func() error { return store.Stop(context.WithoutCancel(ctx)) })
+	s.others = append(s.others, servers.Close)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return e, err
 	}
-	e.Control, e.Kafka, e.Postgres = "http://"+l.Addr().String(), broker.Addr(), db.URL()
-	e.S3.Endpoint, e.S3.Region, e.S3.Bucket = store.Endpoint, "us-east-1", "signalbox"
+	store := servers.Bucket("signalbox")
+	e.Control, e.Kafka, e.Postgres = "http://"+l.Addr().String(), servers.Kafka.Addr(), servers.Postgres.URL()
+	e.S3.Endpoint, e.S3.Region, e.S3.Bucket = store.Endpoint, store.Region, store.Bucket
 	e.S3.AccessKey, e.S3.SecretKey = store.AccessKey, store.SecretKey
 	if err := l.Close(); err != nil {
 		return e, err
 	}
-	bucket, err := s3bucket.New(e.bucket())
-	if err != nil {
-		return e, err
-	}
-	defer bucket.Close()
-	return e, bucket.EnsureBucket(ctx)
+	return e, servers.NewBucket(ctx, store.Bucket)
 }
 
 // launch starts the process, and leaves its endpoints where the command line looks for them.

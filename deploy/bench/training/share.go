@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signalbox-ml/signalbox/deploy/bench/internal/figures"
 	"github.com/signalbox-ml/signalbox/deploy/examples/flights"
 )
 
@@ -122,27 +123,27 @@ func (s *stack) turn(ctx context.Context, dir string, every time.Duration) (flig
 
 // tellShare writes the rows of T2 for one dataset.
 func (b *bench) tellShare(name string, rows int64, times []timeline) {
-	parts := series{}
+	parts := figures.Series{}
 	for _, t := range times {
 		for _, p := range t.parts {
-			parts.add(p.name, p.seconds)
+			parts.Add(p.name, p.seconds)
 		}
-		parts.add("whole", t.whole)
-		parts.add("rest", t.whole-t.trained)
-		parts.add("share", 1-t.trained/t.whole)
+		parts.Add("whole", t.whole)
+		parts.Add("rest", t.whole-t.trained)
+		parts.Add("share", 1-t.trained/t.whole)
 	}
-	m := parts.medians()
+	m := parts.Medians()
 	what := fmt.Sprintf("%s, %d rows", name, rows)
 	limit := "<= 0.10"
 	if strings.HasSuffix(name, "cold") {
 		limit = "" // a comparison, no goal
 	}
-	b.report.add(row{goal: "T2", what: what + ": all but step train", numerator: fmt.Sprintf("%.3f s", m["rest"]),
-		denominator: fmt.Sprintf("%.3f s from requested to complete", m["whole"]), ratio: m["share"], limit: limit, met: m["share"] <= 0.10})
+	b.report.Add(figures.Row{Goal: "T2", What: what + ": all but step train", Numerator: fmt.Sprintf("%.3f s", m["rest"]),
+		Denominator: fmt.Sprintf("%.3f s from requested to complete", m["whole"]), Ratio: m["share"], Limit: limit, Met: m["share"] <= 0.10})
 	for _, p := range times[0].parts {
-		b.report.add(row{goal: "T2", what: name + ": " + p.name, numerator: fmt.Sprintf("%.3f s", m[p.name]), denominator: "of the whole", ratio: m[p.name] / m["whole"]})
+		b.report.Add(figures.Row{Goal: "T2", What: name + ": " + p.name, Numerator: fmt.Sprintf("%.3f s", m[p.name]), Denominator: "of the whole", Ratio: m[p.name] / m["whole"]})
 	}
 	least := slices.MinFunc(times, func(a, b timeline) int { return cmp.Compare(a.whole, b.whole) })
-	b.report.note("T2, %s: %d runs of one request after the first, one at a time, %s apart, local processes; medians. The fastest took %.3f s, %.3f s of that to train: a share of %.2f.",
+	b.report.Note("T2, %s: %d runs of one request after the first, one at a time, %s apart, local processes; medians. The fastest took %.3f s, %.3f s of that to train: a share of %.2f.",
 		name, len(times), settle, least.whole, least.trained, 1-least.trained/least.whole)
 }

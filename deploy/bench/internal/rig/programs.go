@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"context"
@@ -7,21 +7,32 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
-// programs returns the folder of signalbox, signalbox-duckdb and kube: the one that SIGNALBOX_BIN names, with what it
-// lacks built into dir.
-func programs(ctx context.Context, dir string) (string, error) {
+// program is what can be built.
+type program struct{ name, source, cgo string }
+
+func all() []program {
+	return []program{
+		{"signalbox", "./services/signalbox", "0"}, {"signalbox-duckdb", "./services/signalbox-duckdb", "1"}, {"kube", "./deploy/kube", "0"},
+	}
+}
+
+// Programs returns a folder with those named of signalbox, signalbox-duckdb and kube: taken from the one that SIGNALBOX_BIN
+// names, and built into dir where it lacks them.
+func Programs(ctx context.Context, dir string, names ...string) (string, error) {
 	into := filepath.Join(dir, "bin")
 	if err := os.MkdirAll(into, 0o755); err != nil {
 		return "", err
 	}
 	given := os.Getenv("SIGNALBOX_BIN")
-	for _, p := range []struct{ name, source, cgo string }{
-		{"signalbox", "./services/signalbox", "0"}, {"signalbox-duckdb", "./services/signalbox-duckdb", "1"}, {"kube", "./deploy/kube", "0"},
-	} {
+	for _, p := range all() {
+		if !slices.Contains(names, p.name) {
+			continue
+		}
 		target := filepath.Join(into, p.name)
-		if built := filepath.Join(given, p.name); given != "" && exists(built) {
+		if built := filepath.Join(given, p.name); given != "" && Exists(built) {
 			full, err := filepath.Abs(built)
 			if err != nil {
 				return "", err
@@ -55,7 +66,8 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, b, 0o755)
 }
 
-func exists(path string) bool {
+// Exists reports whether there is something at path.
+func Exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }

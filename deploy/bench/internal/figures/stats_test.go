@@ -1,4 +1,4 @@
-package main
+package figures
 
 import "testing"
 
@@ -20,7 +20,7 @@ func TestQuantiles(t *testing.T) {
 		{"least", hundred, 0, 1},
 		{"most", hundred, 1, 100},
 	} {
-		if got := quantile(tc.values, tc.q); got != tc.want {
+		if got := Quantile(tc.values, tc.q); got != tc.want {
 			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
 		}
 	}
@@ -34,14 +34,14 @@ func TestMedian(t *testing.T) {
 		values []float64
 		want   float64
 	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1, 5}, 5}, {[]float64{4, 1, 3, 2}, 2.5}} {
-		if got := median(tc.values); got != tc.want {
+		if got := Median(tc.values); got != tc.want {
 			t.Errorf("median of %v is %v, want %v", tc.values, got, tc.want)
 		}
 	}
-	s := series{}
-	s.add("a", 1)
-	s.add("a", 3)
-	if got := s.medians(); len(got) != 1 || got["a"] != 2 {
+	s := Series{}
+	s.Add("a", 1)
+	s.Add("a", 3)
+	if got := s.Medians(); len(got) != 1 || got["a"] != 2 {
 		t.Errorf("medians %v", got)
 	}
 }
