@@ -51,6 +51,9 @@ func (a *app) build(ctx context.Context, roles []role, tokens []auth.Token) erro
 	if a.auth, err = authenticator(a.cfg, tokens); err != nil {
 		return err
 	}
+	if err := a.addHealth(); err != nil {
+		return err
+	}
 	if err := a.open(ctx, roles); err != nil {
 		return err
 	}
@@ -98,6 +101,20 @@ func (a *app) listener(wanted bool, addr string) (net.Listener, error) {
 		return nil
 	})
 	return l, nil
+}
+
+// addHealth serves what every listener has where the configuration asks for it: a process of workers has no other.
+func (a *app) addHealth() error {
+	l, err := a.listener(a.cfg.HealthListen != "", a.cfg.HealthListen)
+	if err != nil || l == nil {
+		return err
+	}
+	rt, err := a.router()
+	if err != nil {
+		return err
+	}
+	a.serve("health", l, rt)
+	return nil
 }
 
 // httpDrain bounds how long requests under way may take when the process stops.

@@ -20,6 +20,7 @@ func (v *settings) bind(c *cobra.Command) {
 	c.Flags().StringVarP(&v.file, "config", "c", "", "configuration file (YAML)")
 	v.text(c, "listen", "address of the control plane, host:port; port 0 is a free one", func(c *config.Config) *string { return &c.Listen })
 	v.text(c, "predict-listen", "address of the data plane", func(c *config.Config) *string { return &c.PredictListen })
+	v.text(c, "health-listen", "address of health checks and metrics of a process that serves neither plane", func(c *config.Config) *string { return &c.HealthListen })
 	v.text(c, "tokens", "file of hashed tokens; the command token new makes entries", func(c *config.Config) *string { return &c.Tokens })
 	v.text(c, "python", "Python interpreter of jobs and Python models; made where not named", func(c *config.Config) *string { return &c.Training.Python })
 	v.text(c, "database-url", "PostgreSQL 15 or newer", func(c *config.Config) *string { return &c.DatabaseURL })

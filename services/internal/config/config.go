@@ -3,6 +3,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,9 @@ type Config struct {
 	// free one. An address that is not loopback needs Tokens.
 	Listen        string `yaml:"listen"`
 	PredictListen string `yaml:"predict_listen"`
+	// HealthListen is where health checks and metrics are served beside the planes, for processes that serve neither; empty
+	// is nowhere.
+	HealthListen string `yaml:"health_listen"`
 	// Hosts are names that requests may carry in their Host header beside loopback's.
 	Hosts []string `yaml:"hosts"`
 	// URL is where other processes, and jobs, reach the control plane; the listener's address where empty.
@@ -102,7 +106,7 @@ func defaults() Config {
 // CheckListen refuses addresses that strangers can reach while nobody needs a credential.
 func (c Config) CheckListen() error {
 	var faults []error
-	for _, addr := range []string{c.Listen, c.PredictListen} {
+	for _, addr := range []string{c.Listen, c.PredictListen, cmp.Or(c.HealthListen, c.Listen)} {
 		host, _, err := net.SplitHostPort(addr)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("listen address %q: want host:port", addr))

@@ -47,6 +47,7 @@ func variables() []variable {
 		{"SIGNALBOX_DATA", text(func(c *Config) *string { return &c.Data })},
 		{"SIGNALBOX_LISTEN", text(func(c *Config) *string { return &c.Listen })},
 		{"SIGNALBOX_PREDICT_LISTEN", text(func(c *Config) *string { return &c.PredictListen })},
+		{"SIGNALBOX_HEALTH_LISTEN", text(func(c *Config) *string { return &c.HealthListen })},
 		{"SIGNALBOX_HOSTS", list(func(c *Config) *[]string { return &c.Hosts })},
 		{"SIGNALBOX_URL", text(func(c *Config) *string { return &c.URL })},
 		{"SIGNALBOX_TOKENS", text(func(c *Config) *string { return &c.Tokens })},
