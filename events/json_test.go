@@ -3,8 +3,10 @@ package events
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 )
@@ -120,6 +122,67 @@ func FuzzParseJSON(f *testing.F) {
 		}
 		if again.ID() != ev.ID() || again.Source() != ev.Source() || len(again.Extensions()) != len(ev.Extensions()) {
 			t.Errorf("%v\n%v", ev, again)
+		}
+	})
+}
+
+// FuzzMembers: a member is what encoding/json reads, which is what is meant by the last of several.
+func FuzzMembers(f *testing.F) {
+	for _, s := range []string{`{"a":1,"a":{"b":[true,null]},"\u0061":"\ud800x"}`, `null`, ` {} `, `[]`, `{"a":1,}`, `{"a":"\ud83d\ude00\n"}`, `{"a":01}`} {
+		f.Add([]byte(s))
+	}
+	many := "{"
+	for i := range 200 {
+		many += fmt.Sprintf(`"n%d":%d,`, i%150, i)
+	}
+	f.Add([]byte(many + `"end":0}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if !utf8.Valid(b) {
+			return
+		}
+		var want map[string]json.RawMessage
+		bad := json.Unmarshal(b, &want)
+		got, err := membersOf(b, nil)
+		if (err == nil) != (bad == nil) || len(got) != len(want) {
+			t.Fatalf("%d members, %v, want %d, %v", len(got), err, len(want), bad)
+		}
+		for _, m := range got {
+			if string(want[m.name]) != string(m.value) {
+				t.Errorf("%q is %s, want %s", m.name, m.value, want[m.name])
+			}
+			var text string
+			if m.value[0] == '"' && (json.Unmarshal(m.value, &text) != nil || text != textOf(m.value)) {
+				t.Errorf("%s says %q, want %q", m.value, textOf(m.value), text)
+			}
+		}
+	})
+}
+
+// FuzzElements: the elements are those that encoding/json finds.
+func FuzzElements(f *testing.F) {
+	for _, s := range []string{"[]", ` [ 1 , {"a":[]} ,"x"] `, "[1 2]", "[1,]", "[", "[]]", "7", "", "[\"\xff\"]", `["\ud800"]`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var want []json.RawMessage
+		bad := json.Unmarshal(b, &want) != nil || want == nil
+		var got [][]byte
+		var last error
+		for raw, err := range Elements(b) {
+			if last != nil {
+				t.Fatal("there is more after an error")
+			}
+			if last = err; err == nil {
+				got = append(got, raw)
+			}
+		}
+		if (last != nil) != bad || last == nil && len(got) != len(want) {
+			t.Fatalf("%d elements, %v, want %d", len(got), last, len(want))
+		}
+		for i := range want {
+			if last == nil && string(want[i]) != string(got[i]) {
+				t.Errorf("element %d is %s, want %s", i, got[i], want[i])
+			}
 		}
 	})
 }

@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 
+	"github.com/cloudevents/sdk-go/v2/event"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -16,7 +17,9 @@ const (
 // WithTrace notes the span of ctx as the one that created ev. An event that has its creation context already keeps it:
 // relays and replays are other spans.
 func WithTrace(ctx context.Context, ev *Event) {
-	if _, ok := ev.Extensions()[extTraceparent]; ok {
+	if c, ok := ev.Context.(*event.EventContextV1); ok && c.Extensions[extTraceparent] != nil {
+		return // and Extensions was not copied
+	} else if !ok && ev.Extensions()[extTraceparent] != nil {
 		return
 	}
 	c := carry(ctx)

@@ -26,7 +26,7 @@ func (s Stream) TopicPartitions() int32 { return cmp.Or(s.Partitions, defaultPar
 // StreamType is the contract of one CloudEvents type.
 type StreamType struct {
 	Description string `json:"description,omitempty"`
-	// Schema is a JSON Schema 2020-12 for the event's data.
+	// Schema is a JSON Schema for the event's data, of the part of 2020-12 that package events/schema has.
 	Schema json.RawMessage `json:"schema"`
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/signalbox-ml/signalbox/events"
-	"github.com/signalbox-ml/signalbox/services/ingest/validate"
+	"github.com/signalbox-ml/signalbox/events/schema"
 )
 
 // admit judges events by the contracts of their types. A refusal that a spec applied before arrived could turn around is
@@ -72,7 +72,7 @@ func (it *item) check() bool {
 	data := it.ev.Data()
 	if len(data) == 0 {
 		it.fault = refuse(http.StatusUnprocessableEntity, "schema_violation", "the event has no data: send what the schema of its type asks for")
-		it.faults = []validate.Fault{{Message: "no data"}}
+		it.faults = []schema.Fault{{Message: "no data"}}
 		return false
 	}
 	err := it.contract.schema.Check(data)
@@ -80,7 +80,7 @@ func (it *item) check() bool {
 		return true
 	}
 	it.fault = refuse(http.StatusUnprocessableEntity, "schema_violation", "the data does not fit the schema of %s: %v", it.ev.Type(), err)
-	var bad *validate.Error
+	var bad *schema.Error
 	if errors.As(err, &bad) {
 		it.faults = bad.Faults
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/signalbox-ml/signalbox/services/ingest/validate"
+	"github.com/signalbox-ml/signalbox/events/schema"
 	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
 )
 
@@ -14,14 +14,14 @@ const headerPosition = "Signalbox-Position"
 
 // result is what became of one event of a batch. Status is what the event would have been answered alone.
 type result struct {
-	Index     int              `json:"index"`
-	ID        string           `json:"id"`
-	Status    int              `json:"status"`
-	Code      string           `json:"code,omitempty"`
-	Detail    string           `json:"detail,omitempty"`
-	Retryable bool             `json:"retryable,omitempty"`
-	Position  string           `json:"position,omitempty"` // topic/partition/offset
-	Errors    []validate.Fault `json:"errors,omitempty"`
+	Index     int            `json:"index"`
+	ID        string         `json:"id"`
+	Status    int            `json:"status"`
+	Code      string         `json:"code,omitempty"`
+	Detail    string         `json:"detail,omitempty"`
+	Retryable bool           `json:"retryable,omitempty"`
+	Position  string         `json:"position,omitempty"` // topic/partition/offset
+	Errors    []schema.Fault `json:"errors,omitempty"`
 }
 
 // answerOne answers for a single event.

@@ -8,15 +8,15 @@ import (
 	"time"
 
 	"github.com/signalbox-ml/signalbox/events"
+	"github.com/signalbox-ml/signalbox/events/schema"
 	"github.com/signalbox-ml/signalbox/registry"
 	"github.com/signalbox-ml/signalbox/registry/spec"
-	"github.com/signalbox-ml/signalbox/services/ingest/validate"
 )
 
 // contract is what the stream of a type demands. It never changes: a new spec makes new contracts.
 type contract struct {
 	topic  string
-	schema *validate.Schema // nil where the declared one cannot be used
+	schema *schema.Schema // nil where the declared one cannot be used
 }
 
 // table is every type that is declared.
@@ -64,7 +64,7 @@ func contracts(s registry.Spec) (map[string]*contract, error) {
 	var errs []error
 	for _, typ := range slices.Sorted(maps.Keys(body.Types)) {
 		c := &contract{topic: events.StreamTopic(s.Name)}
-		if c.schema, err = validate.Compile(body.Types[typ].Schema); err != nil {
+		if c.schema, err = schema.Compile(body.Types[typ].Schema); err != nil {
 			errs = append(errs, fmt.Errorf("stream %s: type %s: %w", s.Name, typ, err))
 		}
 		out[typ] = c

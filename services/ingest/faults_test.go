@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -97,6 +98,55 @@ func TestFullBuffer(t *testing.T) {
 	if a.status != 503 || count["buffer_full"] != 40 || count["unacknowledged"] != 10 {
 		t.Errorf("%d %v", a.status, count)
 	}
+}
+
+// TestFullBufferIsAnsweredAtOnce: who finds the buffer full does not wait for those who are in it.
+func TestFullBufferIsAnsweredAtOnce(t *testing.T) {
+	w := newWorld(t, func(_ *Config, p *kafka.ProducerConfig) {
+		p.MaxBufferedRecords = 40
+		p.DeliveryTimeout = 9 * time.Second
+	})
+	w.until(flight("first", ""))
+	w.cable.set(cut)
+	list := make([]string, 100)
+	for i := range list {
+		list[i] = flight(fmt.Sprint("held", i), "")
+	}
+	held := make(chan answer, 1)
+	go func() { held <- w.batch("[" + strings.Join(list, ",") + "]") }()
+	w.fill()
+	for _, a := range []answer{w.structured(flight("x", "")), w.batch("[" + flight("x", "") + "," + flight("x", "") + "]")} {
+		if a.status != 429 || a.doc.Code != "buffer_full" || a.header.Get("Retry-After") != "1" {
+			t.Errorf("%d %v %s", a.status, a.header, a.body)
+		}
+	}
+	select {
+	case a := <-held:
+		t.Errorf("nobody was in the buffer any more, so this test shows nothing: %d %s", a.status, a.body)
+	default:
+	}
+	w.cable.set(whole)
+	if a := <-held; a.status != 207 || a.header.Get("Retry-After") == "" || a.doc.Results[0].Status != 202 || a.doc.Results[99].Code != "buffer_full" {
+		t.Errorf("%d %v %s", a.status, a.header, a.body)
+	}
+	if n := w.count("events.flights"); n["held0"] != 1 || n["held99"] != 0 || n["x"] != 0 {
+		t.Errorf("logged %v", n)
+	}
+}
+
+// fill waits until the publisher's buffer is full.
+func (w *world) fill() {
+	w.t.Helper()
+	probe := decodeJSON([]byte(flight("probe", ""))).ev
+	for range 1000 {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		outs := w.server.cfg.Publisher.Append(ctx, "events.flights", []events.Event{probe})
+		cancel()
+		if errors.Is(outs[0].Err, events.ErrBufferFull) {
+			return
+		}
+	}
+	w.t.Fatal("the buffer never fills")
 }
 
 func TestTopicIsNotThereYet(t *testing.T) {

@@ -1,11 +1,7 @@
 package ingest
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -107,36 +103,16 @@ func idOf(raw []byte) string {
 }
 
 // split cuts a batch into its events without looking into them.
-func split(body []byte) ([]json.RawMessage, error) {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if tok, err := dec.Token(); err != nil || tok != json.Delim('[') {
-		return nil, malformed("a batch is a JSON array of events")
-	}
-	list := []json.RawMessage{}
-	for dec.More() {
-		if len(list) == maxBatch {
+func split(body []byte) ([][]byte, error) {
+	list := [][]byte{}
+	for raw, err := range events.Elements(body) {
+		switch {
+		case err != nil:
+			return nil, malformed("a batch is a JSON array of events, and this is none after %d events: %v", len(list), err)
+		case len(list) == maxBatch:
 			return nil, refuse(http.StatusRequestEntityTooLarge, "too_large", "a batch may have %d events: send several", maxBatch)
-		}
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return nil, malformed("event %d of the batch is no JSON: %s", len(list), plain(err))
 		}
 		list = append(list, raw)
 	}
-	if _, err := dec.Token(); err != nil {
-		return nil, malformed("the batch does not end: %s", plain(err))
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, malformed("the body has bytes after the batch")
-	}
 	return list, nil
-}
-
-// plain says where JSON is wrong.
-func plain(err error) string {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return fmt.Sprintf("%v at byte %d", syntax, syntax.Offset)
-	}
-	return "the text ends early"
 }

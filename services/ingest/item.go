@@ -7,9 +7,10 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/signalbox-ml/signalbox/events"
-	"github.com/signalbox-ml/signalbox/services/ingest/validate"
+	"github.com/signalbox-ml/signalbox/events/schema"
 	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
 )
 
@@ -25,7 +26,7 @@ type item struct {
 	position events.Position
 
 	fault  *httpapi.Problem // why the event is not in the log; nil while it may get there, and once it is
-	faults []validate.Fault // where the data breaks the schema
+	faults []schema.Fault   // where the data breaks the schema
 	cause  error            // of the fault, for the log
 }
 
@@ -50,27 +51,30 @@ func newItem(ev events.Event, dataBytes int, err error) *item {
 // checkAttributes returns the size of the attributes. Control characters, U+0000 before all, are no text of CloudEvents,
 // and databases refuse them long after the event was taken.
 func checkAttributes(ev events.Event) (size int, err error) {
-	add := func(name, text string) {
-		const overhead = 8 // of a record header
+	const overhead = 8 // of a record header
+	for name, text := range events.Attributes(ev) {
 		size += len(name) + len(text) + overhead
-		if at := strings.IndexFunc(text, unicode.IsControl); at >= 0 && err == nil {
-			err = fmt.Errorf("attribute %.40q: control character at byte %d: remove it", name, at)
+		if name == "partitionkey" && text == "" {
+			return size, errors.New("partitionkey: it is empty: leave it out, or name what the event is about")
+		}
+		if at := controlAt(text); at >= 0 {
+			return size, fmt.Errorf("attribute %.40q: control character at byte %d: remove it", name, at)
 		}
 	}
-	add("id", ev.ID())
-	add("source", ev.Source())
-	add("type", ev.Type())
-	add("subject", ev.Subject())
-	add("datacontenttype", ev.DataContentType())
-	add("dataschema", ev.DataSchema())
-	for name, v := range ev.Extensions() {
-		text, _ := v.(string) // booleans and integers are short
-		if name == "partitionkey" && v == "" && err == nil {
-			err = errors.New("partitionkey: it is empty: leave it out, or name what the event is about")
+	return size, nil
+}
+
+// controlAt returns where the first control character is, or -1.
+func controlAt(text string) int {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= utf8.RuneSelf:
+			return strings.IndexFunc(text, unicode.IsControl)
+		case c < ' ' || c == 0x7f:
+			return i
 		}
-		add(name, text)
 	}
-	return size, err
+	return -1
 }
 
 // complete sets what the sender left to us.

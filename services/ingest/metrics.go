@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -17,11 +18,13 @@ type metrics struct {
 	bytes   metric.Int64Counter
 	latency metric.Float64Histogram
 	held    metric.Int64ObservableGauge
+
+	labels *sync.Map // outcome to metric.MeasurementOption: there are as many as declared types and codes
 }
 
 func newMetrics(bytes *budget, max int64) (metrics, error) {
 	m := otel.Meter("signalbox/ingest")
-	var out metrics
+	out := metrics{labels: &sync.Map{}}
 	var faults [4]error
 	out.events, faults[0] = m.Int64Counter("signalbox.ingest.events", metric.WithDescription("Events received, by type and by what became of them."))
 	out.bytes, faults[1] = m.Int64Counter("signalbox.ingest.bytes", metric.WithUnit("By"), metric.WithDescription("Bodies received, unpacked."))
@@ -52,9 +55,24 @@ func (m metrics) done(ctx context.Context, items []*item, bytes int, took time.D
 		counts[o]++
 	}
 	for o, n := range counts {
-		m.events.Add(ctx, n, metric.WithAttributes(attribute.String("signalbox.event.type", o.typ), attribute.String("signalbox.result", o.result)))
+		m.events.Add(ctx, n, m.labelled(o))
 	}
 	m.bytes.Add(ctx, int64(bytes))
-	m.latency.Record(ctx, took.Seconds(), metric.WithAttributes(attribute.String("signalbox.result", worst)))
-	trace.SpanFromContext(ctx).SetAttributes(attribute.Int("signalbox.events", len(items)), attribute.Int("signalbox.bytes", bytes))
+	m.latency.Record(ctx, took.Seconds(), m.labelled(outcome{result: worst}))
+	if span := trace.SpanFromContext(ctx); span.IsRecording() {
+		span.SetAttributes(attribute.Int("signalbox.events", len(items)), attribute.Int("signalbox.bytes", bytes))
+	}
+}
+
+// labelled returns the labels of an outcome, which are made once. Without a type there is only the result.
+func (m metrics) labelled(o outcome) metric.MeasurementOption {
+	if known, ok := m.labels.Load(o); ok {
+		return known.(metric.MeasurementOption)
+	}
+	list := []attribute.KeyValue{attribute.String("signalbox.result", o.result)}
+	if o.typ != "" {
+		list = append(list, attribute.String("signalbox.event.type", o.typ))
+	}
+	fresh, _ := m.labels.LoadOrStore(o, metric.WithAttributeSet(attribute.NewSet(list...)))
+	return fresh.(metric.MeasurementOption)
 }

@@ -18,6 +18,12 @@ func (s *Server) publish(ctx context.Context, items []*item) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.PublishTimeout)
 	defer cancel()
+	if len(byTopic) == 1 {
+		for topic, list := range byTopic {
+			s.appendTo(ctx, topic, list)
+		}
+		return
+	}
 	var wg sync.WaitGroup
 	for topic, list := range byTopic {
 		wg.Go(func() { s.appendTo(ctx, topic, list) })

@@ -112,9 +112,9 @@ func TestFaultsPointIntoTheBody(t *testing.T) {
 		want []string // pointers
 	}{
 		"bad schemas": {workflow + "," + document("Stream", "s", `{"types":{"a":{"schema":{"type":"nonsense"}},"b":{"schema":{"$ref":"file:///etc/passwd"}},"c":{"schema":{}}}}`),
-			[]string{"/documents/1/spec/types/a/schema", "/documents/1/spec/types/b/schema"}},
+			[]string{"/documents/1/spec/types/a/schema/type", "/documents/1/spec/types/b/schema/$ref"}},
 		"schema and another document": {document("Stream", "s", `{"types":{"a":{"schema":{"pattern":"("}}}}`) + "," + document("Model", "m", `{"train":{}}`),
-			[]string{"/documents/0/spec/types/a/schema", "/documents/1/spec/evaluation/metric", "/documents/1/spec/owner"}},
+			[]string{"/documents/0/spec/types/a/schema/pattern", "/documents/1/spec/evaluation/metric", "/documents/1/spec/owner"}},
 		"unknown member":    {document("Stream", "s", `{"typs":{}}`), []string{"/documents/0/spec/typs"}},
 		"unknown kind":      {document("Thing", "s", `{}`), []string{"/documents/0/kind"}},
 		"version":           {strings.Replace(workflow, "dev/v1", "dev/v2", 1), []string{"/documents/0/apiVersion"}},

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/signalbox-ml/signalbox/events"
+	"github.com/signalbox-ml/signalbox/events/schema"
 	"github.com/signalbox-ml/signalbox/registry/manifest"
 	"github.com/signalbox-ml/signalbox/registry/spec"
-	"github.com/signalbox-ml/signalbox/services/ingest/validate"
 	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
 )
 
@@ -31,8 +31,12 @@ func checkStreams(docs []spec.Document) (topics []events.TopicSpec, faults manif
 		}
 		topics = append(topics, events.TopicSpec{Name: events.StreamTopic(d.Metadata.Name), Partitions: stream.TopicPartitions()})
 		for _, typ := range slices.Sorted(maps.Keys(stream.Types)) {
-			if _, err := validate.Compile(stream.Types[typ].Schema); err != nil {
-				faults.Err(documentAt(i)+"/spec/types/"+manifest.Escape(typ)+"/schema", err)
+			_, err := schema.Compile(stream.Types[typ].Schema)
+			var bad *schema.CompileError
+			if errors.As(err, &bad) {
+				for _, f := range bad.Faults {
+					faults.Add(documentAt(i)+"/spec/types/"+manifest.Escape(typ)+"/schema"+f.Pointer, "%s", f.Message)
+				}
 			}
 		}
 	}

@@ -14,7 +14,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/signalbox-ml/signalbox/schemas"
-	"github.com/signalbox-ml/signalbox/services/ingest/validate"
 )
 
 // The planes, as openapi.yaml calls its servers.
@@ -211,16 +210,6 @@ func as[T any](t *testing.T, at string, v any) T {
 		t.Fatalf("%s: %T, want %T", at, v, out)
 	}
 	return out
-}
-
-// compiled compiles a schema as the ingest does those of streams.
-func compiled(t *testing.T, at string, schema any) *validate.Schema {
-	t.Helper()
-	s, err := validate.Compile(asJSON(t, schema))
-	if err != nil {
-		t.Fatalf("%s: %v", at, err)
-	}
-	return s
 }
 
 func asJSON(t *testing.T, v any) []byte {

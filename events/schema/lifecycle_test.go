@@ -1,4 +1,4 @@
-package validate_test
+package schema_test
 
 import (
 	"encoding/json"
@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/signalbox-ml/signalbox/events"
+	"github.com/signalbox-ml/signalbox/events/schema"
 	"github.com/signalbox-ml/signalbox/schemas"
-	"github.com/signalbox-ml/signalbox/services/ingest/validate"
 )
 
 // examples has one event of each type with every member set.
@@ -102,7 +102,7 @@ func TestEveryTypeHasASchema(t *testing.T) {
 // declaredTypes reads the constants Type... of package events from its source.
 func declaredTypes(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob("../../../events/*.go")
+	files, err := filepath.Glob("../*.go")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
@@ -143,7 +143,7 @@ func TestEventsFitTheirSchemas(t *testing.T) {
 			agree(t, "", reflect.TypeOf(example), n)
 			whole(t, "", reflect.ValueOf(example))
 
-			s, err := validate.Compile(raw)
+			s, err := schema.Compile(raw)
 			if err != nil {
 				t.Fatal(err)
 			}
