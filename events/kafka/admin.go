@@ -53,9 +53,10 @@ func NewAdmin(cfg AdminConfig) (*Admin, error) {
 // Close ends the connections.
 func (a *Admin) Close() { a.cl.Close() }
 
-// Ping asks any broker whether it is there.
+// Ping asks any broker whether it is there, and whether it takes this program. Errors that wrap ErrSecurity do not go away
+// by waiting; they say what to do.
 func (a *Admin) Ping(ctx context.Context) error {
-	if err := a.cl.Ping(ctx); err != nil {
+	if err := a.cfg.explain(a.cl.Ping(ctx)); err != nil {
 		return fmt.Errorf("kafka %v: %w", a.cfg.Brokers, err)
 	}
 	return nil

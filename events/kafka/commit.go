@@ -70,7 +70,7 @@ func commitFault(resp *kmsg.OffsetCommitResponse) error {
 
 // rebalancing reports whether a commit failed only because the group is between two generations.
 func rebalancing(err error) bool {
-	return errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.IllegalGeneration)
+	return errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.IllegalGeneration) || errors.Is(err, kerr.StaleMemberEpoch)
 }
 
 // abandon ends the work in progress.

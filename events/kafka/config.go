@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,6 +24,11 @@ type Config struct {
 	// SessionTimeout is how long a group waits for a member that does not answer before others get its partitions; 0 means
 	// 8 s. Brokers bound it: group.min.session.timeout.ms is 6 s unless they are told otherwise.
 	SessionTimeout time.Duration
+	// GroupProtocol is GroupClassic or GroupConsumer; empty means GroupClassic.
+	GroupProtocol string
+	// SASL says who this program is, TLS how it connects. The zero values are for brokers that ask for neither.
+	SASL SASL
+	TLS  TLS
 	// Dial replaces the network; nil dials TCP. Test kits pass a virtual network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Log gets what happens in the background; nil discards.
@@ -38,6 +44,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.SessionTimeout == 0 {
 		c.SessionTimeout = sessionTimeout
+	}
+	if c.GroupProtocol == "" {
+		c.GroupProtocol = GroupClassic
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -64,26 +73,33 @@ func (c Config) validate() error {
 	if c.SessionTimeout != 0 && (c.SessionTimeout < minSessionTimeout || c.SessionTimeout >= rebalanceTimeout) {
 		faults = append(faults, fmt.Errorf("kafka: SessionTimeout %s: want %s to %s", c.SessionTimeout, minSessionTimeout, rebalanceTimeout))
 	}
-	return errors.Join(faults...)
+	if p := c.GroupProtocol; p != "" && p != GroupClassic && p != GroupConsumer {
+		faults = append(faults, fmt.Errorf("kafka: GroupProtocol %q: want %s or %s", p, GroupClassic, GroupConsumer))
+	}
+	return errors.Join(append(faults, c.SASL.validate(c.TLS.Enabled), c.TLS.validate())...)
 }
 
 // metadataMinAge bounds how often a client asks again for topics that it misses.
 const metadataMinAge = 250 * time.Millisecond
 
-// open makes a client. It does not connect: unreachable brokers show in what is done with it.
+// open makes a client. It does not connect: unreachable brokers show in what is done with it. Files that cannot be read
+// show at once.
 func (c Config) open(opts ...kgo.Opt) (*kgo.Client, error) {
+	_, tlsErr := c.TLS.load("")
+	_, passErr := c.SASL.password()
+	if err := errors.Join(tlsErr, passErr); err != nil {
+		return nil, err
+	}
 	base := []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.ClientID),
 		kgo.SoftwareNameAndVersion("signalbox", "1"),
-		kgo.WithLogger(clientLog{c.Log}),
+		kgo.WithLogger(clientLog{c.Log, c.explain}),
 		kgo.MetadataMinAge(metadataMinAge),
 		kgo.DisableClientMetrics(),
+		kgo.Dialer(c.dialer()),
 	}
-	if c.Dial != nil {
-		base = append(base, kgo.Dialer(c.Dial))
-	}
-	cl, err := kgo.NewClient(append(base, opts...)...)
+	cl, err := kgo.NewClient(slices.Concat(base, c.SASL.options(), opts)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka client: %w", err)
 	}

@@ -11,6 +11,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
+// Protocols of consumer groups. A group is of one protocol as long as it has members.
+const (
+	GroupClassic  = "classic"  // a member assigns; the session timeout is the member's
+	GroupConsumer = "consumer" // KIP-848: the broker assigns; the session timeout is the group's, 45 s where nobody set it
+)
+
 // Timing of group members. A killed process is replaced within about the session timeout.
 const (
 	sessionTimeout    = 8 * time.Second // where the configuration does not say
@@ -23,9 +29,11 @@ const (
 // group is one member of a consumer group: a poll loop that only hands out, and a lane for each assigned partition.
 type group struct {
 	log     *slog.Logger
+	server  bool // the broker assigns
 	regex   bool
 	session time.Duration // after which a silent member is replaced
 	revoke  time.Duration // how long a revoke waits for lanes
+	share   share
 
 	mu     sync.Mutex
 	lanes  map[string]map[int32]*lane
@@ -42,7 +50,7 @@ type seek struct {
 }
 
 func newGroup(c Config, regex bool, revoke time.Duration) *group {
-	return &group{log: c.Log, regex: regex, session: c.SessionTimeout, revoke: revoke, lanes: map[string]map[int32]*lane{}, late: map[string]map[int32]*lane{}}
+	return &group{log: c.Log, server: c.GroupProtocol == GroupConsumer, regex: regex, session: c.SessionTimeout, revoke: revoke, lanes: map[string]map[int32]*lane{}, late: map[string]map[int32]*lane{}}
 }
 
 // options of the group's client. assigned is called with each new lane.
@@ -57,6 +65,8 @@ func (g *group) options(name string, topics []string, assigned func(*lane)) []kg
 		kgo.DisableAutoCommit(),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.OnPartitionsAssigned(func(_ context.Context, cl *kgo.Client, parts map[string][]int32) {
+			// With the consumer protocol, a topic that was made again is assigned without its predecessor being revoked.
+			g.drop(parts, g.revoke)
 			for topic, list := range parts {
 				for _, p := range list {
 					assigned(g.add(cl, topic, p))
@@ -69,6 +79,13 @@ func (g *group) options(name string, topics []string, assigned func(*lane)) []kg
 	if g.regex {
 		opts = append(opts, kgo.ConsumeRegex())
 	}
+	if g.server {
+		opts = append(opts, kgo.ServerSideBalancer())
+	}
+	if g.server && g.regex {
+		// Brokers look for new topics every 10 s at best. Excluding something makes the client do it, as often as it is told.
+		opts = append(opts, kgo.ConsumeExcludeTopics("^$"))
+	}
 	return opts
 }
 
@@ -76,8 +93,9 @@ func (g *group) add(cl *kgo.Client, topic string, partition int32) *lane {
 	l := newLane(cl, topic, partition)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l.prev = g.late[topic][partition]
+	l.prev, l.share = g.late[topic][partition], &g.share
 	put(g.lanes, l)
+	g.share.divide(cl, g.count())
 	return l
 }
 
@@ -86,6 +104,14 @@ func put(m map[string]map[int32]*lane, l *lane) {
 		m[l.topic] = map[int32]*lane{}
 	}
 	m[l.topic][l.partition] = l
+}
+
+// count is called with mu held.
+func (g *group) count() (n int) {
+	for _, parts := range g.lanes {
+		n += len(parts)
+	}
+	return n
 }
 
 // begin starts the goroutine of l. ctx is for work in progress: it ends only when the lane is late to stop.
@@ -176,6 +202,7 @@ func (g *group) remove(l *lane) {
 	defer g.mu.Unlock()
 	if g.lanes[l.topic][l.partition] == l {
 		delete(g.lanes[l.topic], l.partition)
+		g.share.divide(l.cl, g.count())
 	}
 	if !l.over() {
 		put(g.late, l)
@@ -221,7 +248,7 @@ func (g *group) deliver(cl *kgo.Client, t *kgo.FetchTopic) {
 			g.forget(cl, t.Topic)
 			return
 		}
-		l.push(fetched{records: p.Records, end: p.HighWatermark, err: p.Err})
+		l.push(fetched{records: p.Records, bytes: g.share.size(p.Records), end: p.HighWatermark, err: p.Err})
 	}
 }
 
@@ -237,7 +264,7 @@ func (g *group) forget(cl *kgo.Client, topic string) {
 // seek makes l continue at offset. What the poll loop already fetched for l is dropped.
 func (g *group) seek(l *lane, offset int64) {
 	l.mu.Lock()
-	l.deaf, l.queue, l.quiet = true, nil, fetched{}
+	l.deaf, l.queue, l.queued, l.quiet = true, nil, 0, fetched{}
 	l.mu.Unlock()
 	g.mu.Lock()
 	defer g.mu.Unlock()

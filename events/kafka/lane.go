@@ -10,13 +10,15 @@ import (
 	"github.com/signalbox-ml/signalbox/events"
 )
 
-// laneDepth is how many fetches wait for a lane before its partition is paused. Pausing throws away the fetch that is
-// on its way, so a deeper queue wastes less; a fetch is at most FetchMaxPartitionBytes before decompression.
+// laneDepth is how many fetches wait for a lane before its partition is paused, if its share of the memory allows as many.
+// Pausing throws away the fetch that is on its way, so a deeper queue wastes less; a fetch is at most
+// FetchMaxPartitionBytes before decompression.
 const laneDepth = 4
 
 // fetched is one thing for a lane to do: records, or an error of the partition, or the news that it is caught up.
 type fetched struct {
 	records []*kgo.Record
+	bytes   int64 // about what records take in memory
 	end     int64 // high watermark
 	err     error
 	idle    bool
@@ -30,7 +32,8 @@ type lane struct {
 	cl        *kgo.Client
 	topic     string
 	partition int32
-	prev      *lane // an earlier assignment of the partition that was late to stop, or nil
+	share     *share // of the group's memory, or nil
+	prev      *lane  // an earlier assignment of the partition that was late to stop, or nil
 
 	stopping chan struct{} // closed: take no more
 	done     chan struct{} // closed: the goroutine is over
@@ -47,6 +50,7 @@ type lane struct {
 	paused  bool
 	busy    bool // the goroutine works on something that it took
 	queue   []fetched
+	queued  int64   // bytes in queue
 	quiet   fetched // newest idle notice
 	quietAt time.Time
 	faults  int  // errors of the owner since it last moved on
@@ -72,8 +76,8 @@ func (l *lane) push(f fetched) {
 	if n := len(l.queue); f.err != nil && n > 0 && l.queue[n-1].err != nil {
 		return // the broker repeats an error until the partition is paused
 	}
-	l.queue = append(l.queue, f)
-	if !l.paused && (len(l.queue) >= laneDepth || f.err != nil) {
+	l.queue, l.queued = append(l.queue, f), l.queued+f.bytes
+	if !l.paused && (len(l.queue) >= laneDepth || l.share.full(l.queued) || f.err != nil) {
 		l.paused = true
 		l.cl.PauseFetchPartitions(map[string][]int32{l.topic: {l.partition}})
 	}
@@ -92,7 +96,7 @@ func (l *lane) take(freshness time.Duration) (fetched, bool) {
 		}
 		if len(l.queue) > 0 {
 			f := l.queue[0]
-			l.queue = l.queue[1:]
+			l.queue, l.queued = l.queue[1:], l.queued-f.bytes
 			l.busy = true
 			if len(l.queue) == 0 && f.err == nil {
 				l.resume()
@@ -223,7 +227,7 @@ func (l *lane) stop() {
 	if l.stopped {
 		return
 	}
-	l.stopped, l.queue = true, nil
+	l.stopped, l.queue, l.queued = true, nil, 0
 	l.resume() // a paused partition would stay paused for its next assignment
 	close(l.stopping)
 	if !l.begun {

@@ -8,7 +8,10 @@ import (
 )
 
 // clientLog passes the client's own messages on. Its "info" tells of every metadata refresh and is debug to us.
-type clientLog struct{ log *slog.Logger }
+type clientLog struct {
+	log     *slog.Logger
+	explain func(error) error // says what to do, where it is known
+}
 
 // Level says how much the client should tell.
 func (l clientLog) Level() kgo.LogLevel {
@@ -27,5 +30,11 @@ func (l clientLog) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	case kgo.LogLevelWarn:
 		to = slog.LevelWarn
 	}
-	l.log.Log(context.Background(), to, "kafka client", append([]any{"event", msg}, keyvals...)...)
+	attrs := append([]any{"event", msg}, keyvals...)
+	for i, v := range attrs {
+		if err, ok := v.(error); ok {
+			attrs[i] = l.explain(err)
+		}
+	}
+	l.log.Log(context.Background(), to, "kafka client", attrs...)
 }

@@ -24,8 +24,12 @@ type TapConfig struct {
 	Discovery time.Duration
 	// IdleInterval is how often a partition that is caught up is told so; 0 means 1 s.
 	IdleInterval time.Duration
-	// PartitionBytes bounds one fetch of a partition before decompression; 0 means 1 MiB. Up to five wait in memory.
+	// PartitionBytes bounds one fetch of a partition before decompression; 0 means 1 MiB. Up to five wait in memory, where
+	// Budget allows it.
 	PartitionBytes int32
+	// Budget bounds the bytes of records that wait for the sink, of all partitions together, less what one fetch of each
+	// grows by decompression; 0 means 64 MiB. Each partition has an equal part, and with many of them fetches are smaller.
+	Budget int64
 	// BackoffMin and BackoffMax bound the wait after a sink's error, which doubles and is jittered; 0 means 100 ms and 15 s.
 	BackoffMin, BackoffMax time.Duration
 	// Drain bounds what the sink may take to end its work on a partition, with Revoked; 0 means 20 s.
@@ -46,6 +50,9 @@ func (c TapConfig) withDefaults() TapConfig {
 	if c.PartitionBytes == 0 {
 		c.PartitionBytes = 1 << 20
 	}
+	if c.Budget == 0 {
+		c.Budget = 64 << 20
+	}
 	if c.BackoffMin == 0 {
 		c.BackoffMin = 100 * time.Millisecond
 	}
@@ -62,6 +69,9 @@ func (c TapConfig) validate() error {
 	faults := []error{c.Config.validate()}
 	if c.Group == "" {
 		faults = append(faults, errors.New("kafka tap: Group is empty"))
+	}
+	if c.Budget < 1<<20 {
+		faults = append(faults, fmt.Errorf("kafka tap: Budget %d: want at least 1 MiB", c.Budget))
 	}
 	if c.Drain > rebalanceTimeout/2 {
 		faults = append(faults, fmt.Errorf("kafka tap: Drain %s: the group waits %s at most", c.Drain, rebalanceTimeout/2))
@@ -96,6 +106,7 @@ func (t *Tap) Run(ctx context.Context, sink events.Sink) error {
 	work, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
 	g := newGroup(t.cfg.Config, true, t.cfg.Drain)
+	g.share.budget, g.share.fetch = t.cfg.Budget, t.cfg.PartitionBytes
 	if !t.running.CompareAndSwap(nil, g) {
 		return errors.New("tap runs already: make another")
 	}
@@ -106,7 +117,7 @@ func (t *Tap) Run(ctx context.Context, sink events.Sink) error {
 		kgo.MetadataMaxAge(t.cfg.Discovery),
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxPartitionBytes(t.cfg.PartitionBytes),
-		kgo.FetchMaxBytes(max(8<<20, t.cfg.PartitionBytes)),
+		kgo.FetchMaxBytes(max(brokerBytes, t.cfg.PartitionBytes)),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 			return s.assign(ctx, work, offsets)

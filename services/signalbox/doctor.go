@@ -114,7 +114,7 @@ func (s *session) running(cfg config.Config) (config.Config, error) {
 }
 
 func lookAtKafka(ctx context.Context, cfg config.Config) (string, error) {
-	a, err := kafka.NewAdmin(kafka.AdminConfig{Config: kafka.Config{Brokers: cfg.Kafka.Brokers}})
+	a, err := kafka.NewAdmin(kafka.AdminConfig{Config: kafkaConfig(cfg.Kafka)})
 	if err != nil {
 		return "", err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -34,7 +35,8 @@ type parts struct {
 
 // open connects what the roles need and adds its end to the group.
 func (a *app) open(ctx context.Context, roles []role) error {
-	a.kafka = kafka.Config{Brokers: a.cfg.Kafka.Brokers, SessionTimeout: a.cfg.Kafka.SessionTimeout, Log: a.log}
+	a.kafka = kafkaConfig(a.cfg.Kafka)
+	a.kafka.Log = a.log
 	var err error
 	if a.remote, err = remote.New(remote.Config{URL: a.cfg.URL, Token: a.cfg.Token}); err != nil {
 		return err
@@ -59,6 +61,13 @@ func (a *app) open(ctx context.Context, roles []role) error {
 		Catalog: a.catalog, Store: cas.NewStore(a.bucket), Signer: a.bucket, Judge: judge, Log: a.log,
 	})
 	return err
+}
+
+// kafkaConfig says how to reach the brokers.
+func kafkaConfig(c config.Kafka) kafka.Config {
+	return kafka.Config{
+		Brokers: c.Brokers, SessionTimeout: c.SessionTimeout, GroupProtocol: c.GroupProtocol, SASL: kafka.SASL(c.SASL), TLS: kafka.TLS(c.TLS),
+	}
 }
 
 // closing adds a worker that only ends something.
@@ -115,6 +124,9 @@ func (a *app) openTopics(ctx context.Context) error {
 	}
 	a.closing("kafka admin", func(context.Context) error { a.admin.Close(); return nil })
 	a.ready = append(a.ready, check{"kafka", a.admin.Ping})
+	if err := a.admin.Ping(ctx); errors.Is(err, kafka.ErrSecurity) {
+		return err // nobody has to wait to learn it
+	}
 	topics := events.LifecycleTopics()
 	streams, err := a.catalog.ListSpecs(ctx, spec.KindStream)
 	if err != nil {

@@ -45,6 +45,17 @@ type Apache struct {
 
 // StartApache starts a broker whose data and log are in dir. It needs java, and Maven the first time. Close it.
 func StartApache(ctx context.Context, dir string) (*Apache, error) {
+	return startApache(ctx, dir, apacheSetup{files: []string{"server.properties"}})
+}
+
+// apacheSetup is how one broker differs from another.
+type apacheSetup struct {
+	files  []string // joined to the broker's properties; the last word on a property counts
+	fill   []string // what stands for more @NAMES@ in them
+	format []string // more arguments for formatting
+}
+
+func startApache(ctx context.Context, dir string, setup apacheSetup) (*Apache, error) {
 	ctx, cancel := context.WithTimeout(ctx, apacheStart)
 	defer cancel()
 	java, err := exec.LookPath("java")
@@ -58,21 +69,21 @@ func StartApache(ctx context.Context, dir string) (*Apache, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("apache kafka: %w", err)
 	}
-	addr, err := configureApache(dir)
+	addr, err := configureApache(dir, setup)
 	if err != nil {
 		return nil, fmt.Errorf("configure apache kafka: %w", err)
 	}
 	jvm := []string{"-Xmx256m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError",
 		"-Djava.awt.headless=true", "-Dlog4j2.configurationFile=" + filepath.Join(dir, "log4j2.properties"),
 		"-Dkafka.logs.dir=" + dir, "-Dorg.xerial.snappy.tempdir=" + dir, "-DZstdTempFolder=" + dir, "-cp", filepath.Join(libs, "*")}
-	if err := formatApache(ctx, java, jvm, dir); err != nil {
+	if err := formatApache(ctx, java, jvm, dir, setup.format); err != nil {
 		return nil, err
 	}
 	return runApache(ctx, dir, addr, append([]string{java}, append(jvm, "kafka.Kafka", filepath.Join(dir, "server.properties"))...))
 }
 
 // configureApache writes the configuration, with the ports of the last start where they are free.
-func configureApache(dir string) (addr string, err error) {
+func configureApache(dir string, setup apacheSetup) (addr string, err error) {
 	clients, err := choosePort(filepath.Join(dir, "port.clients"))
 	if err != nil {
 		return "", err
@@ -81,13 +92,17 @@ func configureApache(dir string) (addr string, err error) {
 	if err != nil {
 		return "", err
 	}
-	fill := strings.NewReplacer("@CLIENTS@", clients, "@CONTROLLER@", controller, "@DATA@", filepath.Join(dir, "data"))
-	for _, name := range []string{"server.properties", "log4j2.properties"} {
-		b, err := apacheFiles.ReadFile("apache/" + name)
-		if err != nil {
-			return "", err
+	fill := strings.NewReplacer(append(setup.fill, "@CLIENTS@", clients, "@CONTROLLER@", controller, "@DATA@", filepath.Join(dir, "data"))...)
+	for name, files := range map[string][]string{"server.properties": setup.files, "log4j2.properties": {"log4j2.properties"}} {
+		var text []byte
+		for _, file := range files {
+			b, err := apacheFiles.ReadFile("apache/" + file)
+			if err != nil {
+				return "", err
+			}
+			text = append(text, b...)
 		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(fill.Replace(string(b))), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(fill.Replace(string(text))), 0o600); err != nil {
 			return "", err
 		}
 	}
@@ -95,7 +110,7 @@ func configureApache(dir string) (addr string, err error) {
 }
 
 // formatApache prepares the data directory once.
-func formatApache(ctx context.Context, java string, jvm []string, dir string) error {
+func formatApache(ctx context.Context, java string, jvm []string, dir string, more []string) error {
 	if _, err := os.Stat(filepath.Join(dir, "data", "meta.properties")); err == nil {
 		return nil
 	}
@@ -106,6 +121,7 @@ func formatApache(ctx context.Context, java string, jvm []string, dir string) er
 	id[0] &= 0x7f // a cluster id must not look like an option
 	args := append(jvm, "kafka.tools.StorageTool", "format", "--standalone", "-t", base64.RawURLEncoding.EncodeToString(id),
 		"-c", filepath.Join(dir, "server.properties"))
+	args = append(args, more...)
 	if out, err := exec.CommandContext(ctx, java, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("format apache kafka: %w\n%s", err, out)
 	}

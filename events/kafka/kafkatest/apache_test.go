@@ -3,6 +3,7 @@ package kafkatest_test
 import (
 	"testing"
 
+	"github.com/signalbox-ml/signalbox/events/kafka"
 	"github.com/signalbox-ml/signalbox/events/kafka/kafkatest"
 )
 
@@ -13,7 +14,14 @@ func TestApache(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
+	cfg := a.Config()
 	for _, c := range kafkatest.Cases() {
-		t.Run(c.Name, func(t *testing.T) { c.Run(t, a.Config()) })
+		t.Run(c.Name, func(t *testing.T) { c.Run(t, cfg) })
 	}
+	t.Run("consumer protocol", func(t *testing.T) {
+		cfg.GroupProtocol = kafka.GroupConsumer
+		for _, c := range kafkatest.GroupCases() {
+			t.Run(c.Name, func(t *testing.T) { c.Run(t, cfg) })
+		}
+	})
 }

@@ -3,6 +3,7 @@ package kafkatest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,11 +27,12 @@ type Case struct {
 
 // Cases is the contract suite.
 func Cases() []Case {
-	var all []Case
-	for _, group := range [][]Case{adminCases(), publishCases(), consumeCases(), deadLetterCases(), tapCases(), tapFaultCases(), followCases()} {
-		all = append(all, group...)
-	}
-	return all
+	return slices.Concat(adminCases(), publishCases(), deadLetterCases(), followCases(), GroupCases())
+}
+
+// GroupCases are those that have to do with consumer groups: they hold with either protocol.
+func GroupCases() []Case {
+	return slices.Concat(consumeCases(), tapCases(), tapLogCases(), tapFaultCases())
 }
 
 // kit is what a case works with.
@@ -49,12 +51,16 @@ func newKit(t *testing.T, cfg kafka.Config) *kit {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := kgo.NewClient(clientOptions(cfg)...)
-	if err != nil {
+	t.Cleanup(func() { cancel(); adm.Close() })
+	k := &kit{t: t, ctx: ctx, cfg: cfg, adm: adm}
+	if cfg.TLS.Enabled || cfg.SASL.Mechanism != "" {
+		return k // raw would not get in
+	}
+	if k.raw, err = kgo.NewClient(clientOptions(cfg)...); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { cancel(); raw.Close(); adm.Close() })
-	return &kit{t: t, ctx: ctx, cfg: cfg, adm: adm, raw: raw}
+	t.Cleanup(k.raw.Close)
+	return k
 }
 
 func clientOptions(cfg kafka.Config, more ...kgo.Opt) []kgo.Opt {

@@ -2,7 +2,6 @@ package kafkatest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -22,7 +21,6 @@ func tapCases() []Case {
 		{"an idle partition is known to be caught up", tapTellsIdle},
 		{"new topics are found", tapFindsTopics},
 		{"commits are visible and need ownership", tapCommits},
-		{"aborted and control records leave gaps", tapPassesTransactions},
 	}
 }
 
@@ -112,6 +110,13 @@ func (s *tank) offsets(key string) []int64 {
 		out = append(out, r.Offset)
 	}
 	return out
+}
+
+// partition that was assigned as key.
+func (s *tank) partition(key string) events.TopicPartition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ids[key]
 }
 
 func (s *tank) look(f func(s *tank) bool) bool {
@@ -225,30 +230,5 @@ func tapCommits(t *testing.T, cfg kafka.Config) {
 	stop()
 	if tap.Commit(k.ctx, tp, 2) == nil {
 		t.Error("committed after the end")
-	}
-}
-
-func tapPassesTransactions(t *testing.T, cfg kafka.Config) {
-	k := newKit(t, cfg)
-	topic := k.topic("t", 1)
-	cl, err := kgo.NewClient(clientOptions(k.cfg, kgo.TransactionalID(k.name("txn")))...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cl.Close()
-	for _, how := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort, kgo.TryCommit} {
-		if err := errors.Join(cl.BeginTransaction(),
-			cl.ProduceSync(k.ctx, &kgo.Record{Topic: topic, Value: []byte("x")}, &kgo.Record{Topic: topic, Value: []byte("y")}).FirstErr(),
-			cl.EndTransaction(k.ctx, how)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	sink := newTank()
-	k.tap(sink)
-	k.eventually("the end is reached behind the last marker", func() bool {
-		return sink.look(func(s *tank) bool { return s.idle[topic+"/0"] > 0 && s.next[topic+"/0"] == s.end[topic+"/0"] })
-	})
-	if got := sink.offsets(topic + "/0"); !slices.Equal(got, []int64{0, 1, 6, 7}) {
-		t.Errorf("offsets %v", got)
 	}
 }

@@ -2,10 +2,8 @@ package kafkatest
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
@@ -17,9 +15,10 @@ func tapFaultCases() []Case {
 	return []Case{
 		{"a sink that fails is asked again", tapAsksAgain},
 		{"a sink that blocks holds its partition only", tapBlocksOne},
-		{"what retention removed is reported", tapReportsLoss},
 		{"a topic made again is another topic", tapSeesNewTopicID},
 		{"taps hand partitions over", tapsHandOver},
+		{"taps come and go", tapsComeAndGo},
+		{"a tap is cut off", tapIsCutOff},
 	}
 }
 
@@ -84,27 +83,6 @@ func tapBlocksOne(t *testing.T, cfg kafka.Config) {
 	k.eventually("the stuck partition goes on", func() bool { return slices.Equal(sink.offsets(stuck+"/0"), upTo(0, n)) })
 }
 
-func tapReportsLoss(t *testing.T, cfg kafka.Config) {
-	k := newKit(t, cfg)
-	topic := k.topic("t", 1)
-	key := topic + "/0"
-	p := k.producer(kafka.ProducerConfig{})
-	k.append(p, topic, "a", "b", "c", "d")
-	_, err := kadm.NewClient(k.raw).DeleteRecords(k.ctx, kadm.Offsets{topic: {0: {Topic: topic, Partition: 0, At: 3}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sink := newTank()
-	sink.start = func(events.TopicPartition) (int64, error) { return 1, nil }
-	k.tap(sink)
-	k.eventually("the record that is left arrives", func() bool { return slices.Equal(sink.offsets(key), []int64{3}) })
-	k.append(p, topic, "e")
-	k.eventually("the next record arrives", func() bool { return slices.Equal(sink.offsets(key), []int64{3, 4}) })
-	if sink.look(func(s *tank) bool { return s.lost[key] != 3 || s.overlap }) {
-		t.Errorf("lost up to %d, calls %v", sink.lost[key], sink.calls[key])
-	}
-}
-
 func tapSeesNewTopicID(t *testing.T, cfg kafka.Config) {
 	k := newKit(t, cfg)
 	topic := k.topic("t", 1)
@@ -135,50 +113,4 @@ func tapSeesNewTopicID(t *testing.T, cfg kafka.Config) {
 			return n >= 3 && s.held[key][n-1].Offset == 0 && s.ids[key].TopicID != old[topic]
 		})
 	})
-}
-
-func tapsHandOver(t *testing.T, cfg kafka.Config) {
-	k := newKit(t, cfg)
-	topic := k.topic("t", 3)
-	p := k.producer(kafka.ProducerConfig{})
-	// The sinks share positions, as archivers share a ledger: each starts where the other ended.
-	sinks := []*tank{newTank(), newTank()}
-	held := func(key string) []int64 {
-		got := append(sinks[0].offsets(key), sinks[1].offsets(key)...)
-		slices.Sort(got)
-		return got
-	}
-	for _, s := range sinks {
-		s.start = func(tp events.TopicPartition) (int64, error) { return int64(len(held(tp.String()))), nil }
-	}
-	written := make([]int, 3)
-	wave := func() {
-		for i := range 30 {
-			out := p.Append(k.ctx, topic, []events.Event{k.event(fmt.Sprint(i), "x")})[0]
-			if out.Err != nil {
-				t.Fatal(out.Err)
-			}
-			written[out.Position.Partition]++
-		}
-	}
-	arrived := func() bool {
-		for i, n := range written {
-			if !slices.Equal(held(fmt.Sprintf("%s/%d", topic, i)), upTo(0, int64(n))) {
-				return false
-			}
-		}
-		return true
-	}
-	_, stop := k.tap(sinks[0])
-	wave()
-	k.eventually("one tap takes all", arrived)
-	k.tap(sinks[1])
-	began := time.Now()
-	for !sinks[1].look(func(s *tank) bool { return len(s.ids) > 0 }) && time.Since(began) < patience {
-		wave()
-		k.eventually("two taps take each record once", arrived)
-	}
-	stop()
-	wave()
-	k.eventually("the tap that is left takes all", arrived)
 }

@@ -46,17 +46,6 @@ type Config struct {
 	LogLevel  string `yaml:"log_level"`
 }
 
-// Kafka is the log.
-type Kafka struct {
-	Brokers []string `yaml:"brokers"`
-	// Replication of the topics that Signalbox creates; 0 leaves it to the brokers.
-	Replication int16 `yaml:"replication"`
-	// SessionTimeout is how long a group waits for a member that does not answer; 0 means 8 s.
-	SessionTimeout time.Duration `yaml:"session_timeout"`
-	// Listen is where the embedded broker of `up` listens.
-	Listen string `yaml:"listen"`
-}
-
 // S3 is the object store.
 type S3 struct {
 	Endpoint  string `yaml:"endpoint"` // empty: AWS

@@ -43,7 +43,7 @@ func whole(f func(c *Config) *int) func(*Config, string) error {
 
 // variables is the whole list; README has the same.
 func variables() []variable {
-	return []variable{
+	return append(kafkaVariables(), []variable{
 		{"SIGNALBOX_DATA", text(func(c *Config) *string { return &c.Data })},
 		{"SIGNALBOX_LISTEN", text(func(c *Config) *string { return &c.Listen })},
 		{"SIGNALBOX_PREDICT_LISTEN", text(func(c *Config) *string { return &c.PredictListen })},
@@ -54,7 +54,6 @@ func variables() []variable {
 		{"SIGNALBOX_TOKEN", text(func(c *Config) *string { return &c.Token })},
 		{"SIGNALBOX_RUN_KEY", text(func(c *Config) *string { return &c.RunKey })},
 		{"SIGNALBOX_DATABASE_URL", text(func(c *Config) *string { return &c.DatabaseURL })},
-		{"SIGNALBOX_KAFKA_BROKERS", list(func(c *Config) *[]string { return &c.Kafka.Brokers })},
 		{"SIGNALBOX_S3_ENDPOINT", text(func(c *Config) *string { return &c.S3.Endpoint })},
 		{"SIGNALBOX_S3_REGION", text(func(c *Config) *string { return &c.S3.Region })},
 		{"SIGNALBOX_S3_BUCKET", text(func(c *Config) *string { return &c.S3.Bucket })},
@@ -69,7 +68,7 @@ func variables() []variable {
 		{"SIGNALBOX_TRAINING_PARALLEL", whole(func(c *Config) *int { return &c.Training.MaxParallel })},
 		{"SIGNALBOX_LOG_FORMAT", text(func(c *Config) *string { return &c.LogFormat })},
 		{"SIGNALBOX_LOG_LEVEL", text(func(c *Config) *string { return &c.LogLevel })},
-	}
+	}...)
 }
 
 // fromEnvironment overlays the variables that are set.
