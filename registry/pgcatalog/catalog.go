@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -38,12 +39,16 @@ type Config struct {
 	URL string
 	// MaxConns bounds the pool; a session lock and LISTEN take one more each. 0 means 10.
 	MaxConns int32
+	// IdleTransaction is how long the server lets a transaction wait for this process before it takes everything back: a
+	// process that was stopped must not keep others from the partitions that they took over. 0 means 5 s.
+	IdleTransaction time.Duration
 	// Log tells what is retried. nil discards.
 	Log *slog.Logger
 }
 
 func (c Config) withDefaults() Config {
 	c.MaxConns = cmp.Or(c.MaxConns, 10)
+	c.IdleTransaction = cmp.Or(c.IdleTransaction, 5*time.Second)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -54,6 +59,9 @@ func (c Config) validate() error {
 	var errs []error
 	if c.URL == "" {
 		errs = append(errs, errors.New("url is empty: want postgres://user:password@host:port/database"))
+	}
+	if c.IdleTransaction < 0 {
+		errs = append(errs, fmt.Errorf("idle transaction is %s: want a time", c.IdleTransaction))
 	}
 	if c.MaxConns < 0 {
 		errs = append(errs, fmt.Errorf("max conns is %d: want 1 or more", c.MaxConns))
@@ -83,6 +91,7 @@ func Open(ctx context.Context, cfg Config) (*Catalog, error) {
 	params := pc.ConnConfig.RuntimeParams
 	params["application_name"] = cmp.Or(params["application_name"], "signalbox")
 	params["timezone"] = "UTC"
+	params["idle_in_transaction_session_timeout"] = strconv.FormatInt(cfg.IdleTransaction.Milliseconds(), 10)
 	if pc.ConnConfig.ValidateConnect == nil {
 		// A standby would answer with the past.
 		pc.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite

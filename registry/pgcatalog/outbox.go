@@ -70,6 +70,10 @@ func (c *Catalog) Outbox() *Outbox { return &Outbox{c: c} }
 func (o *Outbox) Claim(ctx context.Context, n int, publish func(evs []events.Event) error) (int, error) {
 	taken := 0
 	err := o.c.once(ctx, func(tx pgx.Tx) error {
+		// The log may take its time; everything else of the catalog's is quick.
+		if _, err := tx.Exec(ctx, `SET LOCAL idle_in_transaction_session_timeout = '1min'`); err != nil {
+			return err
+		}
 		var mine bool
 		if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, lockKey("outbox")).Scan(&mine); err != nil || !mine {
 			return err

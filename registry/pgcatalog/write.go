@@ -91,7 +91,7 @@ func repeatable(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		switch pg.Code {
-		case "40001", "40P01": // serialization failure, deadlock
+		case "40001", "40P01", "25P03": // serialization failure, deadlock, a transaction that waited for this process too long
 			return true
 		}
 		// Two callers made the same move of a tag at the same moment: the second will see the first.
