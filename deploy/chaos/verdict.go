@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// catchUp bounds how long the archive may take to reach the end of every topic when faults are over.
+const catchUp = 2 * time.Minute
+
+// judge waits until the archive has caught up and looks at all of it.
+func (s *stage) judge(ctx context.Context, rep *report, out io.Writer) error {
+	acked, err := s.acks.close()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	bound, cancel := context.WithTimeout(ctx, catchUp)
+	defer cancel()
+	if err := s.caughtUp(bound); err != nil && ctx.Err() == nil {
+		s.checker.found.add(breachBehind, "after %s: %v", catchUp, err)
+	}
+	rep.caughtUp = time.Since(began)
+	fmt.Fprintf(out, "the archive has caught up after %s\n", rep.caughtUp.Round(time.Millisecond))
+	began = time.Now()
+	if err := s.checker.advance(ctx); err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	ids, err := readAcks(filepath.Join(s.dir, "acks.jsonl"))
+	if err != nil {
+		return err
+	}
+	if len(ids) != acked {
+		return fmt.Errorf("the log of acknowledgements has %d lines, %d were written", len(ids), acked)
+	}
+	s.checker.finish(ids)
+	if err := s.verify(ctx); err != nil {
+		return err
+	}
+	for _, v := range s.overwrites() {
+		s.checker.found.add(breachOverwrite, "%s", v)
+	}
+	for _, sub := range append([]*subject{s.control}, s.archivers...) {
+		rep.ended(sub)
+		crashes(sub, &s.checker.found)
+	}
+	rep.checked = time.Since(began)
+	rep.fill(s, acked)
+	return nil
+}
+
+func (s *stage) overwrites() []string {
+	_, v := s.world.audit.result()
+	return v
+}
+
+// caughtUp waits until every partition is archived to its end, and no event waits to be told. Sealing makes events, which
+// are archived in their turn, but not sealed.
+func (s *stage) caughtUp(ctx context.Context) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(s.servers.kafkaAddr), kgo.ClientID("chaos-ends"))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	behind := "nothing was looked at"
+	err = until(ctx, 300*time.Millisecond, func() (bool, error) {
+		var lookErr error
+		behind, lookErr = s.behind(ctx, adm)
+		if lookErr != nil {
+			behind = lookErr.Error()
+		}
+		return behind == "", nil
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", behind, err)
+	}
+	return nil
+}
+
+// behind says which partition is not archived to its end, or nothing.
+func (s *stage) behind(ctx context.Context, adm *kadm.Client) (string, error) {
+	parts, waiting, err := s.checker.ledger.partitions(ctx)
+	if err != nil {
+		return "", err
+	}
+	if waiting > 0 {
+		return fmt.Sprintf("%d events in the outbox", waiting), nil
+	}
+	next := map[logPartition]int64{}
+	for _, p := range parts {
+		next[p.part] = p.next
+	}
+	topics, err := adm.ListTopics(ctx)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, name := range topics.Names() {
+		if strings.HasPrefix(name, "events.") || strings.HasPrefix(name, "signalbox.") {
+			names = append(names, name)
+		}
+	}
+	ends, err := adm.ListCommittedOffsets(ctx, names...)
+	if err != nil {
+		return "", err
+	}
+	behind := ""
+	ends.Each(func(o kadm.ListedOffset) {
+		p := logPartition{o.Topic, o.Partition}
+		if o.Err != nil || next[p] < o.Offset {
+			behind = fmt.Sprintf("%s is archived to %d of %d", p, next[p], o.Offset)
+		}
+	})
+	return behind, nil
+}
+
+// verify asks the product, too.
+func (s *stage) verify(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, s.world.program, "archive", "verify", "--config", s.control.config, "-o", "json")
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	runErr := cmd.Run()
+	var r struct {
+		Faults []string `json:"faults"`
+	}
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		return fmt.Errorf("signalbox archive verify: %w\n%s", errors.Join(runErr, err), said.String())
+	}
+	for _, f := range r.Faults {
+		s.checker.found.add(breachVerify, "%s", f)
+	}
+	if runErr != nil && len(r.Faults) == 0 {
+		return fmt.Errorf("signalbox archive verify: %w\n%s", runErr, said.String())
+	}
+	return nil
+}
+
+// crashes looks for the last words of a program that died of itself.
+func crashes(s *subject, out *findings) {
+	log, err := os.ReadFile(s.log.Name())
+	if err != nil {
+		out.add(breachCrash, "%s: %v", s.name, err)
+		return
+	}
+	for line := range bytes.Lines(log) {
+		for _, sign := range []string{"panic: ", "fatal error: ", "WARNING: DATA RACE"} {
+			if bytes.HasPrefix(line, []byte(sign)) {
+				out.add(breachCrash, "%s: %.200s", s.name, bytes.TrimSpace(line))
+			}
+		}
+	}
+}
