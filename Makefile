@@ -12,7 +12,7 @@ GO      = CGO_ENABLED=0 go
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: help build demo up kube check test test-go test-cgo test-python test-python-all check-python test-e2e race chaos fuzz bench bench-training setup-test clean
+.PHONY: help build demo up kube check test test-go test-cgo test-python test-python-all check-python test-e2e race chaos chaos-process fuzz bench bench-training bench-archive setup-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -56,7 +56,7 @@ kube: ## a real one-node Kubernetes until Ctrl-D (as root; without root one with
 	@$(BIN)/kube up --mode auto --dir "$${KUBE_DIR:-/tmp/signalbox-kube}"
 
 test-go:
-	@$(GO) test -timeout 40m $$($(GO) list ./... | grep -vE '/deploy/(e2e|lint)$$')
+	@$(GO) test -timeout 40m $$($(GO) list ./... | grep -vE '/deploy/(chaos|e2e|lint)$$')
 
 test-cgo:
 	@CGO_ENABLED=1 go test -timeout 10m $(CGO)
@@ -72,12 +72,15 @@ check-python: ## ruff and mypy, of the pinned versions
 	  "$$python" -m ruff format --check . && "$$python" -m mypy
 
 test-e2e:
-	@SIGNALBOX_BIN=$(CURDIR)/$(BIN) $(GO) test -timeout 40m -count=1 ./deploy/e2e/...
+	@SIGNALBOX_BIN=$(CURDIR)/$(BIN) $(GO) test -timeout 40m -count=1 -p 1 ./deploy/e2e/... ./deploy/chaos
 
 race: ## the tests under the race detector (slow)
-	@CGO_ENABLED=1 go test -race -timeout 40m $$(go list ./... | grep -v /deploy/e2e)
+	@CGO_ENABLED=1 go test -race -timeout 40m $$(go list ./... | grep -vE '/deploy/(chaos|e2e)$$')
 
-chaos: build python ## kill -9 of the whole process at random moments, for DURATION (default 10m)
+chaos: build ## faults of every kind against the archive on real servers, for DURATION (default 10m)
+	@$(GO) run ./deploy/chaos --duration $${DURATION:-10m} --signalbox $(BIN)/signalbox $(CHAOS)
+
+chaos-process: build python ## kill -9 of the whole of `signalbox up` at random moments, for DURATION (default 10m)
 	@SIGNALBOX_BIN=$(CURDIR)/$(BIN) $(GO) test -timeout 0 -count=1 -run TestKill -v ./deploy/e2e/... -args -chaos=$${DURATION:-10m}
 
 fuzz: ## each fuzz target for FUZZTIME (default 30s)
@@ -88,6 +91,9 @@ bench: ## benchmarks; figures go to deploy/bench/results
 
 bench-training: build python ## T1 to T3 of the training goals and a peer; figures go to deploy/bench/results (as root for the peer)
 	@SIGNALBOX_BIN=$(CURDIR)/$(BIN) $(GO) run ./deploy/bench/training $(BENCH)
+
+bench-archive: build ## A1 to A7 of the archive's goals; figures go to deploy/bench/results
+	@SIGNALBOX_BIN=$(CURDIR)/$(BIN) $(GO) run ./deploy/bench/archive $(BENCH)
 
 clean: ## remove what was built here (caches stay)
 	@rm -rf $(BIN)
