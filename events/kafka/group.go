@@ -24,6 +24,9 @@ const (
 	heartbeats        = 8 // in a session
 	rebalanceTimeout  = 60 * time.Second
 	abandonGrace      = 2 * time.Second // for work whose context ended
+	// fetchWait is how long a broker holds a request for partitions that have nothing. Those that are resumed meanwhile wait
+	// with it: the client asks each broker one question at a time.
+	fetchWait = 250 * time.Millisecond
 )
 
 // group is one member of a consumer group: a poll loop that only hands out, and a lane for each assigned partition.
@@ -63,6 +66,7 @@ func (g *group) options(name string, topics []string, assigned func(*lane)) []kg
 		kgo.HeartbeatInterval(g.session / heartbeats),
 		kgo.RebalanceTimeout(rebalanceTimeout),
 		kgo.DisableAutoCommit(),
+		kgo.FetchMaxWait(fetchWait),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.OnPartitionsAssigned(func(_ context.Context, cl *kgo.Client, parts map[string][]int32) {
 			// With the consumer protocol, a topic that was made again is assigned without its predecessor being revoked.
@@ -264,7 +268,8 @@ func (g *group) forget(cl *kgo.Client, topic string) {
 // seek makes l continue at offset. What the poll loop already fetched for l is dropped.
 func (g *group) seek(l *lane, offset int64) {
 	l.mu.Lock()
-	l.deaf, l.queue, l.queued, l.quiet = true, nil, 0, fetched{}
+	l.deaf, l.queue, l.quiet = true, nil, fetched{}
+	l.share.moved(l, 0)
 	l.mu.Unlock()
 	g.mu.Lock()
 	defer g.mu.Unlock()

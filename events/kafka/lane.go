@@ -51,6 +51,7 @@ type lane struct {
 	busy    bool // the goroutine works on something that it took
 	queue   []fetched
 	queued  int64   // bytes in queue
+	common  int64   // of them, how many count as common; share keeps it
 	quiet   fetched // newest idle notice
 	quietAt time.Time
 	faults  int  // errors of the owner since it last moved on
@@ -76,8 +77,9 @@ func (l *lane) push(f fetched) {
 	if n := len(l.queue); f.err != nil && n > 0 && l.queue[n-1].err != nil {
 		return // the broker repeats an error until the partition is paused
 	}
-	l.queue, l.queued = append(l.queue, f), l.queued+f.bytes
-	if !l.paused && (len(l.queue) >= laneDepth || l.share.full(l.queued) || f.err != nil) {
+	l.queue = append(l.queue, f)
+	full := l.share.moved(l, l.queued+f.bytes)
+	if !l.paused && (len(l.queue) >= laneDepth || full || f.err != nil) {
 		l.paused = true
 		l.cl.PauseFetchPartitions(map[string][]int32{l.topic: {l.partition}})
 	}
@@ -96,9 +98,10 @@ func (l *lane) take(freshness time.Duration) (fetched, bool) {
 		}
 		if len(l.queue) > 0 {
 			f := l.queue[0]
-			l.queue, l.queued = l.queue[1:], l.queued-f.bytes
+			l.queue = l.queue[1:]
+			full := l.share.moved(l, l.queued-f.bytes)
 			l.busy = true
-			if len(l.queue) == 0 && f.err == nil {
+			if len(l.queue) <= 1 && !full && f.err == nil { // early enough that the next fetch comes in time
 				l.resume()
 			}
 			l.mu.Unlock()
@@ -227,7 +230,8 @@ func (l *lane) stop() {
 	if l.stopped {
 		return
 	}
-	l.stopped, l.queue, l.queued = true, nil, 0
+	l.stopped, l.queue = true, nil
+	l.share.moved(l, 0)
 	l.resume() // a paused partition would stay paused for its next assignment
 	close(l.stopping)
 	if !l.begun {

@@ -13,13 +13,15 @@ const (
 	recordOverhead    = int64(128) // of one record beside its bytes, about
 )
 
-// share divides a budget between the lanes of a group: each has its own part, so that lanes whose owner is stuck take
-// nothing from the others. A lane may hold half of its part in its queue, then its partition is paused; one fetch that was
-// on its way and one in the owner's hands fill the rest.
+// share divides a budget between the lanes of a group. A quarter of it is for whoever needs it: a topic that is read from
+// its start beside many that are quiet. The rest is in equal parts, so that lanes whose owner is stuck leave the others
+// theirs. A lane that has a third of its part in its queue, when the common quarter is taken, is paused; one fetch that was
+// on its way and one in the owner's hands fill its part.
 type share struct {
 	budget int64        // bytes of all lanes together; 0: no bound
 	fetch  int32        // of one partition at most
-	queue  atomic.Int64 // bytes in one lane's queue at which its partition is paused; 0: no bound
+	queue  atomic.Int64 // bytes in one lane's queue that are its own; 0: no bound
+	over   atomic.Int64 // bytes in queues beyond that
 }
 
 // divide gives each of n lanes its part.
@@ -27,21 +29,29 @@ func (s *share) divide(cl *kgo.Client, n int) {
 	if s.budget == 0 || n == 0 {
 		return
 	}
-	part := s.budget / int64(n)
-	fetch := int32(min(int64(s.fetch), max(part/4, minPartitionBytes)))
-	s.queue.Store(max(part/2, minPartitionBytes))
+	part := s.budget / 4 * 3 / int64(n)
+	fetch := int32(min(int64(s.fetch), max(part/3, minPartitionBytes)))
+	s.queue.Store(max(part/3, minPartitionBytes))
 	if cl != nil {
 		cl.UpdateFetchMaxBytes(max(brokerBytes, fetch), fetch)
 	}
 }
 
-// full reports whether a lane has enough.
-func (s *share) full(queued int64) bool {
+// moved notes that a lane's queue has other bytes than before, and reports whether that is enough. A change of the parts
+// shifts the account a little, until the lane's next one.
+func (s *share) moved(l *lane, queued int64) bool {
+	l.queued = queued
 	if s == nil {
 		return false
 	}
-	most := s.queue.Load()
-	return most > 0 && queued >= most
+	own := s.queue.Load()
+	if own == 0 {
+		return false
+	}
+	over := max(0, queued-own)
+	all := s.over.Add(over - l.common)
+	l.common = over
+	return over > 0 && all > s.budget/4
 }
 
 // size is about what records take in memory.

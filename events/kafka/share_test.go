@@ -15,7 +15,7 @@ func TestQueuesShareTheBudget(t *testing.T) {
 	for p := range int32(lanes) {
 		g.add(cl, "t", p)
 	}
-	fetch := int(budget / lanes / 4) // as divide asks the brokers for
+	fetch := int(budget * 3 / 4 / lanes / 3) // as divide asks the brokers for
 	paused := func() int { return len(cl.PauseFetchPartitions(nil)["t"]) }
 	for round := 0; paused() < lanes; round++ {
 		if round == laneDepth {
