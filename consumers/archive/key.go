@@ -15,11 +15,16 @@ const (
 	mediaJSON    = "application/json"
 )
 
-// fileKey is where a file stands. The hour is the broker's append hour, so that late events never reopen a directory;
-// the epoch keeps writers that lost their claim from each other's names.
+// fileKey is where a file stands. The hour is the broker's append hour, so that late events never reopen a directory.
 func fileKey(tp events.TopicPartition, epoch int64, typ string, hour time.Time, start, end int64) string {
-	return fmt.Sprintf("archive/v1/topic=%s/type=%s/date=%s/hour=%02d/p%d-%d-%d-%d.parquet",
-		escape(events.StreamOf(tp.Topic)+"."+tp.ID()[:8]), escape(typ), hour.Format(time.DateOnly), hour.Hour(), tp.Partition, start, end, epoch)
+	return fmt.Sprintf("archive/v1/topic=%s/type=%s/date=%s/hour=%02d/%s",
+		topicSegment(tp), escape(typ), hour.Format(time.DateOnly), hour.Hour(), fileName(tp.Partition, start, end, epoch))
+}
+
+// topicSegment tells a topic in keys from others, also from earlier ones of its name.
+func topicSegment(tp events.TopicPartition) string {
+	id := topicID(tp)
+	return escape(events.StreamOf(tp.Topic) + "." + hex.EncodeToString(id[:4]))
 }
 
 // maxSegment is the longest value in a key: with its name it stays below the 255 bytes of a file name.

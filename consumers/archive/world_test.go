@@ -25,7 +25,7 @@ import (
 // world is what outlives every archiver: the ledger and the bucket.
 type world struct {
 	ledger announcer
-	bucket *membucket.Bucket
+	bucket bucket.Bucket
 }
 
 // announcer is a ledger whose events can be seen.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -41,6 +42,13 @@ type Ledger interface {
 	Swap(ctx context.Context, s Swap) (Swap, error)
 	// Swaps returns the swaps of a topic with a number of at least from, in order, at most limit (0: 100).
 	Swaps(ctx context.Context, topicID uuid.UUID, from int64, limit int) ([]Swap, error)
+	// Inventory returns every file that ever was, by key, those behind the key after, at most limit (0: 100).
+	Inventory(ctx context.Context, after string, limit int) ([]FileState, error)
+	// Restore fills an empty ledger with a history, all or nothing: ErrNotEmpty if it is not empty, ErrTorn if the steps
+	// contradict each other. Flushes of a partition come in order, swaps of a topic in order and behind the topic's
+	// flushes. steps may be run through more than once; an error of it leaves nothing. No events are made. The places that
+	// come next leave room for steps that the history may lack.
+	Restore(ctx context.Context, steps iter.Seq2[Step, error]) error
 }
 
 // Validate lists everything that makes f no flush.

@@ -102,6 +102,14 @@ func insertFlush(ctx context.Context, tx pgx.Tx, f *ledger.Flush, seal func(seq 
 		}
 	}
 	b := &pgx.Batch{}
+	queueFlush(b, *f)
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return err
+	}
+	return enqueue(ctx, tx, evs)
+}
+
+func queueFlush(b *pgx.Batch, f ledger.Flush) {
 	b.Queue(`
 		INSERT INTO archive_flush (seq, topic_id, partition, epoch, off_start, off_end, records, reason, manifest, previous,
 			archived_through, event_time, caught_up, committed)
@@ -111,10 +119,6 @@ func insertFlush(ctx context.Context, tx pgx.Tx, f *ledger.Flush, seal func(seq 
 	for _, file := range f.Files {
 		queueFile(b, ledger.LedgerFile{File: file, Partition: f.Partition, Seq: f.Seq})
 	}
-	if err := tx.SendBatch(ctx, b).Close(); err != nil {
-		return err
-	}
-	return enqueue(ctx, tx, evs)
 }
 
 func queueFile(b *pgx.Batch, f ledger.LedgerFile) {

@@ -31,7 +31,7 @@ func (s *session) archiveCommand() *cobra.Command {
 	complete(status, "topic", listed(s, func(ctx context.Context, c *remote.Client) ([]remote.ArchivedTopic, error) {
 		return c.Archive(ctx, "")
 	}, func(v remote.ArchivedTopic) string { return v.Topic }))
-	return group("archive", "Look at the archive", status, s.verifyCommand())
+	return group("archive", "Look at the archive", status, s.verifyCommand(), s.rebuildCommand(), s.dumpCommand())
 }
 
 func archiveRows(t *table, list []remote.ArchivedTopic) {

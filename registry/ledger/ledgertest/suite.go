@@ -41,6 +41,9 @@ func TestLedger(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"Swap", testSwap},
 		{"SwapRefused", testSwapRefused},
 		{"Purge", testPurge},
+		{"Inventory", testInventory},
+		{"Restore", testRestore},
+		{"RestoreRefused", testRestoreRefused},
 		{"RivalOwners", testRivalOwners},
 		{"SeqIsSnapshot", testSeqIsSnapshot},
 	}
