@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/signalbox-ml/signalbox/consumers/archive/segment"
 	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/registry/ledger"
@@ -30,6 +28,7 @@ type Archiver struct {
 	cfg     Config
 	budget  *budget
 	writers chan *segment.Writer // as many as flushes may encode at a time
+	chunks  sync.Pool            // memory of buffers
 	counts  counters
 
 	mu         sync.Mutex
@@ -62,16 +61,15 @@ func (a *Archiver) Assigned(ctx context.Context, tp events.TopicPartition) (int6
 	if old := a.remove(tp); old != nil {
 		a.abandon(ctx, old) // an error ended its assignment
 	}
-	lp := ledger.Partition{TopicID: uuid.UUID(tp.TopicID), Topic: tp.Topic, Partition: tp.Partition}
-	claim, err := a.cfg.Ledger.Claim(ctx, lp, a.cfg.Owner)
+	claim, err := a.claim(ctx, tp)
 	if err != nil {
 		return 0, fmt.Errorf("claim %s: %w", tp, err)
 	}
-	last, err := a.cfg.Ledger.Flushes(ctx, lp, claim.Next-1, 1)
+	last, err := a.cfg.Ledger.Flushes(ctx, claim.Partition, claim.Next-1, 1)
 	if err != nil {
 		return 0, fmt.Errorf("claim %s: %w", tp, err)
 	}
-	p := newPartition(tp, claim)
+	p := newPartition(tp, claim, &a.chunks)
 	for _, f := range last {
 		p.last, p.mirrored, p.through, p.event = &f, false, f.ArchivedThrough, f.EventTime
 		a.tryMirror(ctx, p) // whoever committed it may have died before writing its manifest

@@ -17,8 +17,10 @@ var ErrDelivery = errors.New("delivery out of order")
 type batch struct {
 	start, end int64
 	hour       time.Time // of the records; zero without any
-	recs       []events.Record
+	recs       buffer
+	types      planner
 	bytes      int64
+	through    time.Time // append time of the newest record
 	opened     time.Time // by this process's clock
 	reason     string    // why it was closed
 
@@ -27,26 +29,12 @@ type batch struct {
 	files []ledger.File
 }
 
-// Sizes of what a record costs in memory beside its bytes.
-const (
-	recordBytes = 112
-	headerBytes = 40
-)
-
-func sizeOf(r *events.Record) int64 {
-	n := recordBytes + len(r.Key) + len(r.Value)
-	for i := range r.Headers {
-		n += headerBytes + len(r.Headers[i].Key) + len(r.Headers[i].Value)
-	}
-	return int64(n)
-}
-
 func hourOf(t time.Time) time.Time { return t.UTC().Truncate(time.Hour) }
 
 // full says why r cannot join b, or nothing.
 func (b *batch) full(r *events.Record, c *Config) string {
 	switch {
-	case len(b.recs) == 0:
+	case b.recs.len() == 0:
 		return ""
 	case !b.hour.Equal(hourOf(r.AppendTime)):
 		return ledger.ReasonHour
@@ -56,24 +44,17 @@ func (b *batch) full(r *events.Record, c *Config) string {
 	return ""
 }
 
-func (b *batch) atLimit(c *Config) bool { return b.bytes >= c.MaxBytes || len(b.recs) >= c.MaxRows }
+func (b *batch) atLimit(c *Config) bool { return b.bytes >= c.MaxBytes || b.recs.len() >= c.MaxRows }
 
 func (b *batch) add(r *events.Record) {
-	if len(b.recs) == 0 {
+	if b.recs.len() == 0 {
 		b.hour = hourOf(r.AppendTime)
 	}
-	b.recs = append(b.recs, *r)
+	b.types.add(b.recs.len(), r)
+	b.recs.add(r)
 	b.bytes += sizeOf(r)
+	b.through = later(b.through, r.AppendTime)
 	b.end = r.Offset + 1
-}
-
-// through is the append time of the newest record.
-func (b *batch) through() time.Time {
-	var t time.Time
-	for i := range b.recs {
-		t = later(t, b.recs[i].AppendTime)
-	}
-	return t
 }
 
 // checkDelivery refuses records that do not lie in order in [pos, next).

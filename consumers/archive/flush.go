@@ -2,7 +2,6 @@ package archive
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -22,26 +21,15 @@ func (a *Archiver) flush(ctx context.Context, p *partition, reason string) error
 			p.closed.reason = reason
 			p.buffered.Store(0)
 		}
-		if err := a.settle(ctx, p); err != nil {
-			return a.failed(p, err)
+		err := a.settle(ctx, p)
+		if err == nil {
+			continue
+		}
+		if err := a.resolve(ctx, p, err); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// failed drops what can never be committed.
-func (a *Archiver) failed(p *partition, err error) error {
-	switch {
-	case errors.Is(err, ledger.ErrFenced):
-		a.counts.fenced.Add(1)
-	case errors.Is(err, ErrConflict):
-		a.counts.conflicts.Add(1) // another claim writes under other keys
-	default:
-		return err
-	}
-	a.budget.give(p.drop())
-	p.broken = err
-	return err
 }
 
 // settle takes the closed batch through the protocol: manifest of the flush before, files, ledger, manifest.
@@ -70,6 +58,7 @@ func (a *Archiver) settle(ctx context.Context, p *partition) error {
 		return err
 	}
 	p.closed = nil
+	b.recs.release()
 	a.budget.give(b.bytes)
 	a.committed(ctx, p, done)
 	return nil
@@ -98,13 +87,13 @@ func (a *Archiver) describe(p *partition, b *batch) (ledger.Flush, error) {
 	if err != nil {
 		return ledger.Flush{}, err
 	}
-	through, caughtUp := later(p.through, b.through()), !p.heard.IsZero() && p.open == nil
+	through, caughtUp := later(p.through, b.through), !p.heard.IsZero() && p.open == nil
 	if caughtUp {
 		through = later(through, p.heard.Add(-a.cfg.Skew))
 	}
 	f := ledger.Flush{
-		Claim: p.claim, Start: b.start, End: b.end, Records: int64(len(b.recs)), Reason: b.reason, Files: b.files,
-		Manifest: mirror.FlushKey(p.TopicID, p.Partition, b.start), Previous: previous,
+		Claim: p.claim, Start: b.start, End: b.end, Records: int64(b.recs.len()), Reason: b.reason, Files: b.files,
+		Manifest: mirror.FlushKey(p.claim.TopicID, p.Partition, b.start), Previous: previous,
 		ArchivedThrough: micros(through), EventTime: p.event, CaughtUp: caughtUp,
 	}
 	for _, g := range b.plan {
@@ -116,17 +105,16 @@ func (a *Archiver) describe(p *partition, b *batch) (ledger.Flush, error) {
 // putFiles encodes and stores one group after another, so that one encoded file is in memory at a time.
 func (a *Archiver) putFiles(ctx context.Context, p *partition, b *batch) error {
 	if b.plan == nil {
-		b.plan = plan(b.recs, a.cfg.MaxFiles)
+		b.plan = b.types.files(a.cfg.MaxFiles)
 	}
 	for len(b.files) < len(b.plan) {
 		g := b.plan[len(b.files)]
-		seg, err := a.encode(ctx, p.Partition, b.recs, g)
+		seg, err := a.encode(ctx, p.Partition, &b.recs, g)
 		if err != nil {
 			return err
 		}
 		f := file(p.TopicPartition, p.claim.Epoch, g.typ, b.hour, seg)
-		put := func(ctx context.Context) error { return a.put(ctx, f.Key, seg.Body, seg.Digest, mediaParquet) }
-		if err := a.retry(ctx, p, "put file", put); err != nil {
+		if err := a.store(ctx, p, f, seg.Body); err != nil {
 			return err
 		}
 		b.files = append(b.files, f)
@@ -135,7 +123,7 @@ func (a *Archiver) putFiles(ctx context.Context, p *partition, b *batch) error {
 }
 
 // encode waits for a writer: encoding takes a core, and more at a time would only take memory.
-func (a *Archiver) encode(ctx context.Context, part int32, recs []events.Record, g group) (segment.Segment, error) {
+func (a *Archiver) encode(ctx context.Context, part int32, recs *buffer, g group) (segment.Segment, error) {
 	var w *segment.Writer
 	select {
 	case w = <-a.writers:
@@ -143,8 +131,10 @@ func (a *Archiver) encode(ctx context.Context, part int32, recs []events.Record,
 		return segment.Segment{}, context.Cause(ctx)
 	}
 	defer func() { a.writers <- w }()
+	var r events.Record
 	for _, i := range g.rows {
-		if err := w.Append(part, &recs[i]); err != nil {
+		recs.record(int(i), &r)
+		if err := w.Append(part, &r); err != nil {
 			w.Reset()
 			return segment.Segment{}, fmt.Errorf("encode %s: %w", g.typ, err)
 		}

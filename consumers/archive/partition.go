@@ -25,6 +25,7 @@ type partition struct {
 	interrupt context.CancelCauseFunc // of the holder's work, nil if not held
 	ended     bool
 
+	chunks   *sync.Pool    // of buffers
 	claim    ledger.Claim  // Next is the first offset that is not in the ledger
 	open     *batch        // takes records
 	closed   *batch        // its flush was interrupted and goes on first
@@ -38,8 +39,13 @@ type partition struct {
 	observed time.Time // when idleness was last noted
 }
 
-func newPartition(tp events.TopicPartition, claim ledger.Claim) *partition {
-	return &partition{TopicPartition: tp, claim: claim, mirrored: true, slot: make(chan struct{}, 1)}
+func newPartition(tp events.TopicPartition, claim ledger.Claim, chunks *sync.Pool) *partition {
+	return &partition{TopicPartition: tp, chunks: chunks, claim: claim, mirrored: true, slot: make(chan struct{}, 1)}
+}
+
+// partitionOf is tp as the ledger knows it.
+func partitionOf(tp events.TopicPartition) ledger.Partition {
+	return ledger.Partition{TopicID: topicID(tp), Topic: tp.Topic, Partition: tp.Partition}
 }
 
 // hold waits for p and returns a context that ends with ctx or with the assignment, and the function to let go.
@@ -106,7 +112,7 @@ func (p *partition) next() int64 {
 func (p *partition) batch(now time.Time) *batch {
 	if p.open == nil {
 		at := p.next()
-		p.open = &batch{start: at, end: at, opened: now}
+		p.open = &batch{start: at, end: at, opened: now, recs: buffer{free: p.chunks}}
 	}
 	return p.open
 }
@@ -125,6 +131,7 @@ func (p *partition) drop() int64 {
 	for _, b := range []*batch{p.open, p.closed} {
 		if b != nil {
 			n += b.bytes
+			b.recs.release()
 		}
 	}
 	p.open, p.closed = nil, nil

@@ -18,28 +18,37 @@ type group struct {
 	available time.Time // greatest availability time: recordedtime, else append time
 }
 
-// plan sorts a batch into at most maxFiles files: one for each type, and one for the smallest types beyond. The order
-// is by type, so that a repeated plan is the same.
-func plan(recs []events.Record, maxFiles int) []group {
-	byType := map[string]*group{}
-	for i := range recs {
-		r := &recs[i]
-		kind := segment.Inspect(r)
-		g, ok := byType[string(kind.Type)]
-		if !ok {
-			g = &group{typ: fileType(string(kind.Type))}
-			byType[string(kind.Type)] = g
+// planner sorts the records of a batch by type as they come.
+type planner struct {
+	inspector segment.Inspector
+	byType    map[string]*group
+}
+
+// add takes record i of the batch.
+func (p *planner) add(i int, r *events.Record) {
+	kind := p.inspector.Inspect(r)
+	g, ok := p.byType[string(kind.Type)]
+	if !ok {
+		if p.byType == nil {
+			p.byType = map[string]*group{}
 		}
-		g.rows = append(g.rows, int32(i))
-		g.bytes += sizeOf(r)
-		available := kind.Recorded
-		if available.IsZero() {
-			available = r.AppendTime
-		}
-		g.available = later(g.available, available)
+		g = &group{typ: fileType(string(kind.Type))}
+		p.byType[string(kind.Type)] = g
 	}
+	g.rows = append(g.rows, int32(i))
+	g.bytes += sizeOf(r)
+	available := kind.Recorded
+	if available.IsZero() {
+		available = r.AppendTime
+	}
+	g.available = later(g.available, available)
+}
+
+// files says which records share a file, at most so many: one for each type, and one for the smallest types beyond. The order
+// is by type, so that it is the same each time.
+func (p *planner) files(most int) []group {
 	var groups, mixed []group
-	for _, g := range byType {
+	for _, g := range p.byType {
 		if g.typ == ledger.TypeMixed {
 			mixed = append(mixed, *g)
 			continue
@@ -47,8 +56,8 @@ func plan(recs []events.Record, maxFiles int) []group {
 		groups = append(groups, *g)
 	}
 	slices.SortFunc(groups, func(x, y group) int { return cmp.Or(cmp.Compare(y.bytes, x.bytes), cmp.Compare(x.typ, y.typ)) })
-	if over := len(groups) + min(1, len(mixed)); over > maxFiles {
-		keep := max(0, maxFiles-1)
+	if over := len(groups) + min(1, len(mixed)); over > most {
+		keep := max(0, most-1)
 		groups, mixed = groups[:keep], append(mixed, groups[keep:]...)
 	}
 	if len(mixed) > 0 {

@@ -27,6 +27,22 @@ func structured(typ string) events.Record {
 	}
 }
 
+func planned(recs ...events.Record) *planner {
+	p := &planner{}
+	for i := range recs {
+		p.add(i, &recs[i])
+	}
+	return p
+}
+
+func buffered(recs ...events.Record) *buffer {
+	b := &buffer{}
+	for i := range recs {
+		b.add(&recs[i])
+	}
+	return b
+}
+
 func TestPlan(t *testing.T) {
 	plain := events.Record{Value: []byte("x")}
 	tests := []struct {
@@ -48,7 +64,7 @@ func TestPlan(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
 			var got []string
-			for _, g := range plan(tc.recs, tc.files) {
+			for _, g := range planned(tc.recs...).files(tc.files) {
 				got = append(got, g.typ+fmt.Sprint(g.rows))
 			}
 			if s := strings.Join(got, " "); s != tc.want {
@@ -63,7 +79,7 @@ func TestPlanKnowsWhenEventsBecameAvailable(t *testing.T) {
 	recorded, plain := typed("a", 1), typed("b", 1)
 	recorded.Headers = append(recorded.Headers, events.RecordHeader{Key: "ce_recordedtime", Value: []byte("2013-01-01T00:00:00Z")})
 	recorded.AppendTime, plain.AppendTime = at, at
-	gs := plan([]events.Record{recorded, plain}, 2)
+	gs := planned(recorded, plain).files(2)
 	if gs[0].available.Year() != 2013 || !gs[1].available.Equal(at) {
 		t.Errorf("available %s and %s", gs[0].available, gs[1].available)
 	}

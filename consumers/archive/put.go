@@ -15,7 +15,7 @@ import (
 // attempt got through whose answer was lost.
 func (a *Archiver) put(ctx context.Context, key string, body []byte, sum cas.Digest, contentType string) error {
 	_, err := a.cfg.Bucket.Put(ctx, key, bytes.NewReader(body), int64(len(body)),
-		bucket.PutOptions{CreateOnly: true, SHA256: sum, ContentType: contentType})
+		createOnly(sum, contentType))
 	if !errors.Is(err, bucket.ErrExists) {
 		return err
 	}

@@ -16,19 +16,21 @@ const maxLinks = 16
 // trace begins the span of a flush. It is a trace of its own, linked to where some of its events were made.
 func (a *Archiver) trace(ctx context.Context, p *partition, b *batch) (context.Context, trace.Span) {
 	return otel.Tracer("github.com/signalbox-ml/signalbox/consumers/archive").Start(ctx, "archive "+p.Topic, trace.WithNewRoot(),
-		trace.WithLinks(links(b.recs)...), trace.WithAttributes(
+		trace.WithLinks(links(&b.recs)...), trace.WithAttributes(
 			attribute.String("messaging.destination.name", p.Topic), attribute.Int("messaging.destination.partition.id", int(p.Partition)),
 			attribute.Int64("signalbox.offset.start", b.start), attribute.Int64("signalbox.offset.end", b.end),
-			attribute.Int("messaging.batch.message_count", len(b.recs))))
+			attribute.Int("messaging.batch.message_count", b.recs.len())))
 }
 
 // links picks records evenly and returns the spans that created their events.
-func links(recs []events.Record) []trace.Link {
+func links(recs *buffer) []trace.Link {
 	var out []trace.Link
-	step := max(1, (len(recs)+maxLinks-1)/maxLinks)
-	for i := 0; i < len(recs); i += step {
+	var r events.Record
+	step := max(1, (recs.len()+maxLinks-1)/maxLinks)
+	for i := 0; i < recs.len(); i += step {
+		recs.record(i, &r)
 		var parent, state string
-		for _, h := range recs[i].Headers {
+		for _, h := range r.Headers {
 			switch h.Key {
 			case "ce_traceparent":
 				parent = string(h.Value)

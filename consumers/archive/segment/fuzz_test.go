@@ -52,13 +52,19 @@ func FuzzRecord(f *testing.F) {
 	f.Add([]byte("k"), []byte(`{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"AA=="}`),
 		[]byte("\x09\x1capplication/cloudevents+json\x0a\xff"), byte(3), int64(0))
 	f.Fuzz(func(t *testing.T, key, value, headers []byte, nulls byte, at int64) {
-		want := []events.Record{fuzzed(key, value, headers, nulls, at), binaryRecord(6)}
+		// The third has the same names as the second and other values.
+		want := []events.Record{binaryRecord(4), fuzzed(key, value, headers, nulls, at), fuzzed(key, value, headers, nulls^3, at), binaryRecord(7)}
+		want[2].Offset++
+		for i := 0; i < len(want[2].Headers); i += 2 {
+			want[2].Headers[i].Value = nil
+		}
+		inspector := new(segment.Inspector)
 		rows := decode(t, encode(t, want...))
 		for i := range want {
 			if !sameRecord(rows[i].Record, want[i]) {
 				t.Fatalf("got  %+v\nwant %+v", rows[i].Record, want[i])
 			}
-			if typ := segment.Inspect(&want[i]).Type; string(typ) != rows[i].CloudEvent.Type {
+			if typ := inspector.Inspect(&want[i]).Type; string(typ) != rows[i].CloudEvent.Type {
 				t.Fatalf("inspected as %q, unpacked as %q", typ, rows[i].CloudEvent.Type)
 			}
 		}

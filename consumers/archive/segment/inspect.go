@@ -14,22 +14,21 @@ type Kind struct {
 	Recorded time.Time
 }
 
+// Inspector finds the Kind of one record after another. It is not safe for concurrent use.
+type Inspector struct{ layout layout }
+
 // Inspect reads r as far as needed for its Kind. Type aliases r where r is in binary mode.
-func Inspect(r *events.Record) Kind {
-	var at [attributes][]byte // the last value of each attribute
-	for i := range r.Headers {
-		a, _ := attributeOf(r.Headers[i].Key)
-		at[a] = r.Headers[i].Value
-	}
-	if isStructured(at[attrDataContentType]) {
+func (in *Inspector) Inspect(r *events.Record) Kind {
+	l := in.layout.of(r)
+	if isStructured(l.value(r, attrDataContentType)) {
 		env, ok := parseEnvelope(r.Value)
 		if !ok {
 			return Kind{}
 		}
 		return Kind{Type: []byte(env.text("type")), Recorded: timeOf([]byte(env.text("recordedtime")))}
 	}
-	k := Kind{Type: text(at[attrType]), Recorded: timeOf(at[attrRecordedTime])}
-	if string(at[attrVersion]) != specVersion || text(at[attrID]) == nil || text(at[attrSource]) == nil || k.Type == nil {
+	k := Kind{Type: text(l.value(r, attrType)), Recorded: timeOf(l.value(r, attrRecordedTime))}
+	if string(l.value(r, attrVersion)) != specVersion || text(l.value(r, attrID)) == nil || text(l.value(r, attrSource)) == nil || k.Type == nil {
 		return Kind{}
 	}
 	return k

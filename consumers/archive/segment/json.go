@@ -1,7 +1,9 @@
 package segment
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -11,11 +13,8 @@ const maxDepth = 256
 // strictJSON reports whether b is one JSON value that every engine reads alike: RFC 8259 in valid UTF-8, escaped
 // surrogates in pairs, nested at most maxDepth. encoding/json lets lone surrogates pass, DuckDB's parser does not.
 func strictJSON(b []byte) bool {
-	if !utf8.Valid(b) {
-		return false
-	}
 	i := value(b, space(b, 0), maxDepth)
-	return i >= 0 && space(b, i) == len(b)
+	return i >= 0 && space(b, i) == len(b) && utf8.Valid(b)
 }
 
 // The functions below return the index after what they read at b[i], or -1.
@@ -84,7 +83,17 @@ func members(b []byte, i int, end byte, depth int) int {
 
 // str reads the rest of a string, after its first quote.
 func str(b []byte, i int) int {
-	for i < len(b) {
+	for {
+		for len(b)-i >= 8 {
+			if stop := notText(binary.LittleEndian.Uint64(b[i:])); stop != 0 {
+				i += bits.TrailingZeros64(stop) / 8
+				break
+			}
+			i += 8
+		}
+		if i >= len(b) {
+			return -1
+		}
 		switch c := b[i]; {
 		case c == '"':
 			return i + 1
@@ -98,7 +107,14 @@ func str(b []byte, i int) int {
 			i++
 		}
 	}
-	return -1
+}
+
+// notText marks the bytes of w that end a string's run: quote, backslash, control character. The lowest mark is exact; a
+// borrow may set others above it.
+func notText(w uint64) uint64 {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	quote, slash := w^(each*'"'), w^(each*'\\')
+	return ((quote-each)&^quote | (slash-each)&^slash | (w-each*' ')&^w) & high
 }
 
 // escape reads an escape after its backslash, both halves of a surrogate pair included.

@@ -148,7 +148,7 @@ func TestModesGiveTheSameColumns(t *testing.T) {
 		if got := decode(t, encode(t, rec))[0].CloudEvent; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", name, got, want)
 		}
-		kind := segment.Inspect(&rec)
+		kind := new(segment.Inspector).Inspect(&rec)
 		if string(kind.Type) != "t" || !kind.Recorded.Equal(want.RecordedTime) {
 			t.Errorf("%s: inspected as %s at %s", name, kind.Type, kind.Recorded)
 		}
@@ -163,7 +163,7 @@ func TestInspectKnowsWhatIsNoCloudEvent(t *testing.T) {
 		"version":        with(binaryRecord(1), func(r *events.Record) { r.Headers[0].Value = []byte("2.0") }),
 		"bad structured": {Value: []byte("{}"), Headers: header("content-type", "application/cloudevents+json")},
 	} {
-		if k := segment.Inspect(&rec); k.Type != nil {
+		if k := new(segment.Inspector).Inspect(&rec); k.Type != nil {
 			t.Errorf("%s: inspected as %s", name, k.Type)
 		}
 		if row := decode(t, encode(t, rec))[0]; row.CloudEvent.ID != "" || !bytes.Equal(row.CloudEvent.Data, rec.Value) {

@@ -13,8 +13,7 @@ const verbatim = "*"
 
 // unpacker turns records into columns. What it returns aliases the record and the unpacker, until reset.
 type unpacker struct {
-	kinds   []attribute     // of each header of the record
-	winner  [attributes]int // the header that gave each column its value
+	layout  layout // of the record's headers
 	exts    []ext
 	orders  map[string][]byte // every header_order seen, so that equal ones are one text
 	order   []byte
@@ -71,20 +70,18 @@ func (u *unpacker) unpack(partition int32, r *events.Record, c *columns) {
 
 // scan fills c from the headers. Where one repeats the last counts.
 func (u *unpacker) scan(r *events.Record, c *columns) {
-	u.kinds, u.exts = u.kinds[:0], u.exts[:0]
-	for i := range r.Headers {
-		h := &r.Headers[i]
-		a, name := attributeOf(h.Key)
-		u.kinds = append(u.kinds, a)
-		u.winner[a] = i
-		u.set(c, a, name, h.Value, i)
+	l := u.layout.of(r)
+	u.exts = u.exts[:0]
+	for i, a := range l.kinds {
+		if a == attrExtension || l.last[a] == i+1 {
+			u.set(c, a, l.names[i], r.Headers[i].Value, i)
+		}
 	}
 }
 
 // isVersion is asked after scan.
 func (u *unpacker) isVersion(r *events.Record) bool {
-	i := u.winner[attrVersion]
-	return i < len(u.kinds) && u.kinds[i] == attrVersion && string(r.Headers[i].Value) == specVersion
+	return string(u.layout.value(r, attrVersion)) == specVersion
 }
 
 func (u *unpacker) set(c *columns, a attribute, name string, v []byte, header int) {
@@ -156,37 +153,50 @@ func (u *unpacker) payload(c *columns, contentType, data []byte) {
 
 // keepHeaders writes header_order and headers: with named, a header that a column gives back exactly is only named.
 func (u *unpacker) keepHeaders(r *events.Record, c *columns, named bool) {
-	start := len(u.headers)
-	u.order = u.order[:0]
+	start, told := len(u.headers), uint64(0)
 	for i := range r.Headers {
 		h := &r.Headers[i]
 		if named && u.givesBack(c, i, h) {
-			u.order = append(append(u.order, h.Key...), ',')
+			told |= 1 << (i & 63)
 			continue
 		}
-		u.order = append(append(u.order, verbatim...), ',')
 		u.headers = append(u.headers, header{[]byte(h.Key), h.Value, h.Value == nil})
 	}
 	if len(u.headers) > start {
 		c.Headers = u.headers[start:len(u.headers):len(u.headers)]
 	}
-	if named {
-		c.HeaderOrder = u.intern(u.order[:len(u.order)-1])
+	if !named {
+		return
 	}
+	l := &u.layout
+	if l.order == nil || l.named != told || len(r.Headers) > 64 {
+		l.named, l.order = told, u.orderOf(c, r)
+	}
+	c.HeaderOrder = l.order
+}
+
+func (u *unpacker) orderOf(c *columns, r *events.Record) []byte {
+	u.order = u.order[:0]
+	for i := range r.Headers {
+		name := verbatim
+		if u.givesBack(c, i, &r.Headers[i]) {
+			name = r.Headers[i].Key
+		}
+		u.order = append(append(u.order, name...), ',')
+	}
+	return u.intern(u.order[:len(u.order)-1])
 }
 
 // givesBack reports whether header i can be told from the column that it filled.
 func (u *unpacker) givesBack(c *columns, i int, h *events.RecordHeader) bool {
-	a := u.kinds[i]
-	if a == attrExtension {
-		for _, e := range u.exts {
-			if e.header == i {
-				return h.Key[len(attrPrefix):] == e.name && h.Key[:len(attrPrefix)] == attrPrefix
-			}
-		}
+	a := u.layout.kinds[i]
+	if !u.layout.plain[i] {
 		return false
 	}
-	if u.winner[a] != i || !isLower(h.Key) {
+	if a == attrExtension {
+		return slices.ContainsFunc(u.exts, func(e ext) bool { return e.header == i })
+	}
+	if u.layout.last[a] != i+1 {
 		return false
 	}
 	switch a {
@@ -199,15 +209,6 @@ func (u *unpacker) givesBack(c *columns, i int, h *events.RecordHeader) bool {
 	default:
 		return c.textOf(a) != nil // text is kept as it is, or not at all
 	}
-}
-
-func isLower(key string) bool {
-	for i := range len(key) {
-		if c := key[i]; c >= 'A' && c <= 'Z' {
-			return false
-		}
-	}
-	return true
 }
 
 func (u *unpacker) intern(order []byte) []byte {

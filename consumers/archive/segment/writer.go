@@ -44,7 +44,7 @@ func NewWriter() *Writer {
 	return w
 }
 
-// Append adds a record. Rows must come in the order of their offsets. The record must not change until Close.
+// Append adds a record. Rows must come in the order of their offsets. Its bytes must not change until Close.
 func (w *Writer) Append(partition int32, r *events.Record) error {
 	w.rows = w.rows[:len(w.rows)+1]
 	c := &w.rows[len(w.rows)-1]
@@ -82,18 +82,26 @@ func (w *Writer) Reset() {
 }
 
 func (w *Writer) flush() error {
-	for rows := w.rows; len(rows) > 0; {
-		n := 1
-		for shape := rows[0].shape(); n < len(rows) && rows[n].shape() == shape; n++ {
-		}
-		if _, err := w.parquet.Write(rows[:n]); err != nil {
-			return fmt.Errorf("encode rows: %w", err)
-		}
-		rows = rows[n:]
+	if err := writeRows(w.parquet, w.rows); err != nil {
+		return err
 	}
 	clear(w.rows)
 	w.rows = w.rows[:0]
 	w.unpack.reset()
+	return nil
+}
+
+// writeRows writes rows of one shape together: see shape.
+func writeRows(w *parquet.GenericWriter[columns], rows []columns) error {
+	for len(rows) > 0 {
+		n := 1
+		for shape := rows[0].shape(); n < len(rows) && rows[n].shape() == shape; n++ {
+		}
+		if _, err := w.Write(rows[:n]); err != nil {
+			return fmt.Errorf("encode rows: %w", err)
+		}
+		rows = rows[n:]
+	}
 	return nil
 }
 
