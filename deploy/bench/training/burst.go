@@ -112,7 +112,7 @@ func (b *bench) tellBurst(c counted, phases []phase, idle, after int64) {
 	b.report.Add(figures.Row{Goal: "T3", What: "memory before and 20 s after", Numerator: mebibytes(after), Denominator: mebibytes(idle), Ratio: float64(after) / float64(idle)})
 }
 
-func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
+func mebibytes(n int64) string { return figures.Mebibytes(float64(n)) }
 
 // publishDatasets registers n datasets as a generator would.
 func publishDatasets(ctx context.Context, r *registry.Registry, n int) error {

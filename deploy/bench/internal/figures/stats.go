@@ -1,6 +1,7 @@
 package figures
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -42,3 +43,6 @@ func (s Series) Medians() map[string]float64 {
 	}
 	return out
 }
+
+// Mebibytes is a size for the table.
+func Mebibytes(bytes float64) string { return fmt.Sprintf("%.0f MiB", bytes/(1<<20)) }

@@ -30,6 +30,7 @@ type Serving struct {
 // Process is a running `signalbox serve`.
 type Process struct {
 	Control string // URL of its control plane, if it serves that
+	Health  string // URL of its health checks and metrics
 	Token   string // of an administrator
 	LogFile string
 
@@ -88,11 +89,12 @@ func (p *Process) configure(s Serving) (string, error) {
 	if err := os.WriteFile(tokens, fmt.Appendf(nil, "[%s]", made.Entry), 0o600); err != nil {
 		return "", err
 	}
-	listen, err := freeAddress()
-	if err != nil {
+	listen, err1 := freeAddress()
+	health, err2 := freeAddress()
+	if err := errors.Join(err1, err2); err != nil {
 		return "", err
 	}
-	p.Control = "http://" + listen
+	p.Control, p.Health = "http://"+listen, "http://"+health
 	b := s.Servers.Bucket(s.Bucket)
 	file := filepath.Join(s.Dir, "signalbox.yaml")
 	return file, os.WriteFile(file, fmt.Appendf(nil, `log_format: json
@@ -100,12 +102,13 @@ url: %s
 tokens: %q
 token: %q
 listen: %s
+health_listen: %s
 predict_listen: 127.0.0.1:0
 run_key: 0123456789abcdef0123456789abcdef
 database_url: %q
 kafka: {brokers: [%q]}
 s3: {endpoint: %q, region: %s, bucket: %s, access_key: %q, secret_key: %q}
-%s`, p.Control, tokens, p.Token, listen, s.Database, s.Servers.Kafka.Addr(), b.Endpoint, b.Region, b.Bucket, b.AccessKey, b.SecretKey, s.Settings), 0o600)
+%s`, p.Control, tokens, p.Token, listen, health, s.Database, s.Servers.Kafka.Addr(), b.Endpoint, b.Region, b.Bucket, b.AccessKey, b.SecretKey, s.Settings), 0o600)
 }
 
 func freeAddress() (string, error) {
@@ -129,7 +132,7 @@ func (p *Process) ready(ctx context.Context) error {
 			return fmt.Errorf("signalbox is not ready: %w\n%s", context.Cause(ctx), p.tail())
 		case <-tick.C:
 		}
-		resp, err := probe.Get(p.Control + "/readyz")
+		resp, err := probe.Get(p.Health + "/readyz")
 		if err != nil {
 			continue // nobody listens yet
 		}
