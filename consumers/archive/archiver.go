@@ -196,7 +196,7 @@ func (a *Archiver) add(ctx context.Context, p *partition, recs []events.Record, 
 	if err := a.room(ctx, p, total); err != nil {
 		return err
 	}
-	defer func() { a.budget.give(total - added) }()
+	defer func() { a.budget.give(total - added) }() // less than nothing where a chunk was begun
 	for i := range recs {
 		r := &recs[i]
 		if p.open != nil {
@@ -207,9 +207,8 @@ func (a *Archiver) add(ctx context.Context, p *partition, recs []events.Record, 
 			}
 		}
 		b := p.batch(now)
-		b.add(r)
+		added += b.add(r)
 		p.buffered.Store(b.bytes)
-		added += sizeOf(r)
 	}
 	return nil
 }

@@ -17,8 +17,7 @@ var ErrDelivery = errors.New("delivery out of order")
 type batch struct {
 	start, end int64
 	hour       time.Time // of the records; zero without any
-	recs       buffer
-	types      planner
+	recs       records
 	bytes      int64
 	through    time.Time // append time of the newest record
 	opened     time.Time // by this process's clock
@@ -46,15 +45,16 @@ func (b *batch) full(r *events.Record, c *Config) string {
 
 func (b *batch) atLimit(c *Config) bool { return b.bytes >= c.MaxBytes || b.recs.len() >= c.MaxRows }
 
-func (b *batch) add(r *events.Record) {
+// add copies r, and returns by how much the memory grew.
+func (b *batch) add(r *events.Record) int64 {
 	if b.recs.len() == 0 {
 		b.hour = hourOf(r.AppendTime)
 	}
-	b.types.add(b.recs.len(), r)
-	b.recs.add(r)
-	b.bytes += sizeOf(r)
+	grown := b.recs.add(r)
+	b.bytes += grown
 	b.through = later(b.through, r.AppendTime)
 	b.end = r.Offset + 1
+	return grown
 }
 
 // checkDelivery refuses records that do not lie in order in [pos, next).

@@ -11,33 +11,42 @@ import (
 	"github.com/signalbox-ml/signalbox/registry/bucket/buckettest"
 )
 
+// heavy records have a chunk of memory each, so that it counts them.
+func heavy(offsets ...int64) []events.Record {
+	recs := records("t", start(), offsets...)
+	for i := range recs {
+		recs[i].Value = make([]byte, 8<<10)
+	}
+	return recs
+}
+
 // costs is what a record of this file costs in memory.
 func costs(t *testing.T) int64 {
 	w, tp := newWorld(), partitionOf("events.flights", 0)
 	a := w.archiver(t, nil)
 	assign(t, a, tp)
-	deliver(t, a, tp, record(0, "t", start()))
+	deliver(t, a, tp, heavy(0)...)
 	return a.Stats().Buffered
 }
 
 func TestBudgetFlushesTheLargest(t *testing.T) {
 	w, size := newWorld(), costs(t)
-	a := w.archiver(t, func(c *archive.Config) { c.Budget = 5*size + 20 })
+	a := w.archiver(t, func(c *archive.Config) { c.Budget = 5*size + size/2 })
 	small, large := partitionOf("events.a", 0), partitionOf("events.b", 0)
 	for _, tp := range []events.TopicPartition{small, large} {
 		assign(t, a, tp)
 	}
-	deliver(t, a, small, record(0, "t", start()))
-	deliver(t, a, large, records("t", start(), 0, 1, 2)...)
-	deliver(t, a, small, records("t", start(), 1, 2)...)
+	deliver(t, a, small, heavy(0)...)
+	deliver(t, a, large, heavy(0, 1, 2)...)
+	deliver(t, a, small, heavy(1, 2)...)
 	if n := len(w.flushes(t, large)); n != 1 {
 		t.Errorf("the largest was flushed %d times", n)
 	}
 	if n := len(w.flushes(t, small)); n != 0 {
 		t.Errorf("the smaller one was flushed %d times", n)
 	}
-	if b := a.Stats().Buffered; b != 3*size {
-		t.Errorf("%d bytes in memory, want %d", b, 3*size)
+	if b := a.Stats().Buffered; b < 3*size || b > 3*size+100 {
+		t.Errorf("%d bytes in memory, want about %d", b, 3*size)
 	}
 }
 
@@ -57,11 +66,11 @@ func TestDeliveryLargerThanTheBudget(t *testing.T) {
 
 func TestBudgetMakesDeliveryWait(t *testing.T) {
 	w, size := newWorld(), costs(t)
-	recs := records("t", start(), 0, 1, 2, 3, 4, 5, 6, 7, 8)
+	recs := heavy(0, 1, 2, 3, 4, 5, 6, 7, 8)
 	var tps []events.TopicPartition
 	synctest.Test(t, func(t *testing.T) {
 		down := buckettest.NewFaulty(w.bucket, buckettest.Fault{Op: buckettest.Put, Times: 10, Err: errDown})
-		a := w.archiver(t, func(c *archive.Config) { c.Bucket, c.Budget = down, 4*size })
+		a := w.archiver(t, func(c *archive.Config) { c.Bucket, c.Budget = down, 4*size + size/2 })
 		var done sync.WaitGroup
 		for n := range int32(5) {
 			tp := partitionOf("events.a", n)
@@ -72,14 +81,14 @@ func TestBudgetMakesDeliveryWait(t *testing.T) {
 					if err := a.Records(t.Context(), tp, []events.Record{r}, r.Offset+1, 9); err != nil {
 						t.Error(err)
 					}
-					if b := a.Stats().Buffered; b > 4*size+40 {
+					if b := a.Stats().Buffered; b > 5*size {
 						t.Errorf("%d bytes in memory", b)
 					}
 				}
 			})
 		}
 		<-time.After(500 * time.Millisecond)
-		if s := a.Stats(); s.Records != 0 || s.Buffered > 4*size+40 {
+		if s := a.Stats(); s.Records != 0 || s.Buffered > 5*size {
 			t.Errorf("while the bucket is down: %+v", s)
 		}
 		done.Wait()

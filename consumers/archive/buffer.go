@@ -8,8 +8,8 @@ import (
 	"github.com/signalbox-ml/signalbox/events"
 )
 
-// buffer is records in memory as bytes alone. What the tap fetched is free as soon as it is copied here, and the garbage
-// collector finds no pointers: a flush holds a hundred thousand records of seven slices each.
+// buffer is the records of one type in memory, as bytes alone. What the tap fetched is free as soon as it is copied here,
+// the garbage collector finds no pointers, and whoever encodes them reads memory from its start to its end.
 //
 //	record  offset, append time in microseconds, key, value, number of headers, headers
 //	header  place of its name in names, from 1, or 0 and the name itself; value
@@ -17,26 +17,27 @@ import (
 //
 // Numbers are varints.
 type buffer struct {
-	free   *sync.Pool // of chunks, *[chunkSize]byte; nil makes new ones
 	chunks [][]byte
 	places []place
-	names  []string
-	known  map[string]uint64 // name: its place, from 1
+	size   int // of all chunks
 }
 
 // place is where a record begins.
 type place struct{ chunk, at uint32 }
 
+// Sizes of chunks: a buffer grows by a quarter, so that few records of many types do not take a chunk each.
 const (
-	chunkSize = 64 << 10
-	// maxNames bounds what hostile headers can make a buffer remember.
-	maxNames = 256
-	// What a record takes in memory beside its bytes, and a header, at most but for absurd lengths.
-	recordBytes = 32
+	minChunk = 1 << 10
+	maxChunk = 64 << 10 // such ones are used again
+)
+
+// What a record takes in memory beside its bytes, and a header, about.
+const (
+	recordBytes = 40
 	headerBytes = 8
 )
 
-// sizeOf is what r takes in a buffer.
+// sizeOf is about what r takes in a buffer.
 func sizeOf(r *events.Record) int64 {
 	n := recordBytes + len(r.Key) + len(r.Value)
 	for i := range r.Headers {
@@ -56,9 +57,12 @@ func mostOf(r *events.Record) int {
 
 func (b *buffer) len() int { return len(b.places) }
 
-// add copies r.
-func (b *buffer) add(r *events.Record) {
-	c := b.chunk(mostOf(r))
+// held is the memory of b.
+func (b *buffer) held() int64 { return int64(b.size + 8*cap(b.places)) }
+
+// add copies r, whose headers' names have places.
+func (b *buffer) add(r *events.Record, names []uint64, free *sync.Pool) {
+	c := b.chunk(mostOf(r), free)
 	b.places = append(b.places, place{uint32(len(b.chunks) - 1), uint32(len(*c))})
 	p := binary.AppendVarint(*c, r.Offset)
 	p = binary.AppendVarint(p, r.AppendTime.UnixMicro())
@@ -66,10 +70,9 @@ func (b *buffer) add(r *events.Record) {
 	p = binary.AppendUvarint(p, uint64(len(r.Headers)))
 	for i := range r.Headers {
 		h := &r.Headers[i]
-		if n := b.name(h.Key); n > 0 {
-			p = binary.AppendUvarint(p, n)
-		} else {
-			p = appendBytes(append(p, 0), []byte(h.Key))
+		p = binary.AppendUvarint(p, names[i])
+		if names[i] == 0 {
+			p = appendBytes(p, []byte(h.Key))
 		}
 		p = appendBytes(p, h.Value)
 	}
@@ -77,46 +80,32 @@ func (b *buffer) add(r *events.Record) {
 }
 
 // chunk returns the last chunk, a new one where it has no room for n bytes.
-func (b *buffer) chunk(n int) *[]byte {
+func (b *buffer) chunk(n int, free *sync.Pool) *[]byte {
 	if last := len(b.chunks) - 1; last >= 0 && cap(b.chunks[last])-len(b.chunks[last]) >= n {
 		return &b.chunks[last]
 	}
-	if n > chunkSize {
-		b.chunks = append(b.chunks, make([]byte, 0, n))
+	size := max(n, min(maxChunk, max(minChunk, b.size/4)))
+	var c []byte
+	if used, ok := free.Get().(*[maxChunk]byte); ok && size == maxChunk {
+		c = used[:0]
 	} else {
-		b.chunks = append(b.chunks, b.spare()[:0])
+		c = make([]byte, 0, size)
 	}
+	b.chunks, b.size = append(b.chunks, c), b.size+size
 	return &b.chunks[len(b.chunks)-1]
 }
 
-// name returns the place of a header's name, 0 for one too many.
-func (b *buffer) name(key string) uint64 {
-	if n, ok := b.known[key]; ok {
-		return n
-	}
-	if len(b.names) == maxNames {
-		return 0
-	}
-	if b.known == nil {
-		b.known = map[string]uint64{}
-	}
-	b.names = append(b.names, key)
-	b.known[key] = uint64(len(b.names))
-	return uint64(len(b.names))
-}
-
 // record reads record i into r. Its bytes belong to b; its headers are in r's own memory, which is used again.
-func (b *buffer) record(i int, r *events.Record) {
-	at := b.places[i]
-	p := reader{b.chunks[at.chunk][at.at:]}
+func (b *buffer) record(i int, n *names, r *events.Record) {
+	p := b.from(i)
 	r.Offset = p.varint()
 	r.AppendTime = time.UnixMicro(p.varint()).UTC()
 	r.Key, r.Value = p.bytes(), p.bytes()
 	r.Headers = r.Headers[:0]
 	for range p.uvarint() {
 		var h events.RecordHeader
-		if n := p.uvarint(); n > 0 {
-			h.Key = b.names[n-1]
+		if at := p.uvarint(); at > 0 {
+			h.Key = n.list[at-1]
 		} else {
 			h.Key = string(p.bytes())
 		}
@@ -125,20 +114,22 @@ func (b *buffer) record(i int, r *events.Record) {
 	}
 }
 
-func (b *buffer) spare() []byte {
-	if b.free != nil {
-		if c, ok := b.free.Get().(*[chunkSize]byte); ok {
-			return c[:]
-		}
-	}
-	return make([]byte, chunkSize)
+// offset is that of record i.
+func (b *buffer) offset(i int) int64 {
+	p := b.from(i)
+	return p.varint()
+}
+
+func (b *buffer) from(i int) reader {
+	at := b.places[i]
+	return reader{b.chunks[at.chunk][at.at:]}
 }
 
 // release gives the memory back. Nothing of a record may be in use.
-func (b *buffer) release() {
+func (b *buffer) release(free *sync.Pool) {
 	for _, c := range b.chunks {
-		if b.free != nil && cap(c) == chunkSize {
-			b.free.Put((*[chunkSize]byte)(c[:chunkSize]))
+		if cap(c) == maxChunk {
+			free.Put((*[maxChunk]byte)(c[:maxChunk]))
 		}
 	}
 	*b = buffer{}

@@ -21,7 +21,7 @@ func identical(a, b events.Record) bool {
 func TestBuffer(t *testing.T) {
 	pool := &sync.Pool{}
 	for range 3 { // on memory that was used before
-		b := &buffer{free: pool}
+		b, n := &buffer{}, &names{}
 		var want []events.Record
 		for i := range 1000 {
 			r := events.Record{Offset: int64(i) * 1e15, AppendTime: time.UnixMicro(int64(i-500) * 1e12), Value: bytes.Repeat([]byte{byte(i)}, i*i%70000)}
@@ -31,27 +31,27 @@ func TestBuffer(t *testing.T) {
 			if i%7 == 0 {
 				r.Value = nil
 			}
-			for n := range i % 5 {
-				r.Headers = append(r.Headers, events.RecordHeader{Key: fmt.Sprint(i%n1(n), "-", n), Value: [][]byte{nil, {}, []byte("v")}[i%3]})
+			for h := range i % 5 {
+				r.Headers = append(r.Headers, events.RecordHeader{Key: fmt.Sprint(i%n1(h), "-", h), Value: [][]byte{nil, {}, []byte("v")}[i%3]})
 			}
-			b.add(&r)
+			b.add(&r, n.of(&r, nil), pool)
 			want = append(want, r)
 		}
-		if b.len() != len(want) || len(b.names) != maxNames {
-			t.Fatalf("%d records with %d names", b.len(), len(b.names))
+		if b.len() != len(want) || len(n.list) != maxNames {
+			t.Fatalf("%d records with %d names", b.len(), len(n.list))
 		}
 		var got events.Record
 		for _, i := range []int{999, 0, 500} { // in any order
-			if b.record(i, &got); !identical(got, want[i]) {
+			if b.record(i, n, &got); !identical(got, want[i]) {
 				t.Errorf("record %d: %+v", i, got)
 			}
 		}
 		for i := range want {
-			if b.record(i, &got); !identical(got, want[i]) {
+			if b.record(i, n, &got); !identical(got, want[i]) {
 				t.Fatalf("record %d: %+v, want %+v", i, got, want[i])
 			}
 		}
-		b.release()
+		b.release(pool)
 		if b.len() != 0 {
 			t.Error("released records are there")
 		}
@@ -61,22 +61,28 @@ func TestBuffer(t *testing.T) {
 // n1 makes a few names common and others rare.
 func n1(n int) int { return []int{1, 2, 1000, 1000}[n%4] }
 
-// A budget that counts less than what is held would be none.
+// A budget that counts less than what is held would be none, for few records of many types too; and a place is made for
+// records before they are taken, by what they take about.
 func TestSizeCoversMemory(t *testing.T) {
-	for name, r := range map[string]events.Record{
-		"small": {Value: []byte("x")}, "usual": typed("shop.order.placed", 300), "null": {}, "large": {Value: make([]byte, chunkSize/3)},
+	for name, of := range map[string]func(i int) events.Record{
+		"small":      func(int) events.Record { return events.Record{Value: []byte("x")} },
+		"usual":      func(int) events.Record { return typed("shop.order.placed", 300) },
+		"many types": func(i int) events.Record { return typed(fmt.Sprint("shop.", i%300), 300) },
+		"null":       func(int) events.Record { return events.Record{} },
+		"large":      func(int) events.Record { return events.Record{Value: make([]byte, maxChunk*5)} },
 	} {
-		b, size := &buffer{}, int64(0)
-		for range 2000 {
-			b.add(&r)
+		rs, size, grown := &records{free: &sync.Pool{}}, int64(0), int64(0)
+		for i := range 3000 {
+			r := of(i)
+			grown += rs.add(&r)
 			size += sizeOf(&r)
 		}
-		held := int64(cap(b.places)) * 8
-		for _, c := range b.chunks {
-			held += int64(cap(c))
+		var held int64
+		for _, g := range rs.byType {
+			held += int64(cap(g.of[0].places))*8 + int64(g.of[0].size)
 		}
-		if held > size*3/2+chunkSize {
-			t.Errorf("%s: %d bytes held, %d counted", name, held, size)
+		if held != grown || held > size*3/2 || size > held*2 {
+			t.Errorf("%s: %d bytes held, %d counted, about %d expected", name, held, grown, size)
 		}
 	}
 }
@@ -87,10 +93,10 @@ func FuzzBuffer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, offset, at int64, key, value []byte, name string, header []byte) {
 		want := events.Record{Offset: offset, AppendTime: time.UnixMicro(at % 1e17), Key: key, Value: value,
 			Headers: []events.RecordHeader{{Key: name, Value: header}, {Key: name + "2", Value: key}, {Key: name, Value: value}}}
-		b, got := &buffer{}, events.Record{}
-		b.add(&want)
-		b.add(&want)
-		if b.record(1, &got); !identical(got, want) {
+		b, n, got := &buffer{}, &names{}, events.Record{}
+		b.add(&want, n.of(&want, nil), &sync.Pool{})
+		b.add(&want, n.of(&want, nil), &sync.Pool{})
+		if b.record(1, n, &got); !identical(got, want) {
 			t.Errorf("%+v, want %+v", got, want)
 		}
 	})

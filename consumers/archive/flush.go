@@ -105,7 +105,7 @@ func (a *Archiver) describe(p *partition, b *batch) (ledger.Flush, error) {
 // putFiles encodes and stores one group after another, so that one encoded file is in memory at a time.
 func (a *Archiver) putFiles(ctx context.Context, p *partition, b *batch) error {
 	if b.plan == nil {
-		b.plan = b.types.files(a.cfg.MaxFiles)
+		b.plan = b.recs.files(a.cfg.MaxFiles)
 	}
 	for len(b.files) < len(b.plan) {
 		g := b.plan[len(b.files)]
@@ -123,7 +123,7 @@ func (a *Archiver) putFiles(ctx context.Context, p *partition, b *batch) error {
 }
 
 // encode waits for a writer: encoding takes a core, and more at a time would only take memory.
-func (a *Archiver) encode(ctx context.Context, part int32, recs *buffer, g group) (segment.Segment, error) {
+func (a *Archiver) encode(ctx context.Context, part int32, recs *records, g group) (segment.Segment, error) {
 	var w *segment.Writer
 	select {
 	case w = <-a.writers:
@@ -131,13 +131,9 @@ func (a *Archiver) encode(ctx context.Context, part int32, recs *buffer, g group
 		return segment.Segment{}, context.Cause(ctx)
 	}
 	defer func() { a.writers <- w }()
-	var r events.Record
-	for _, i := range g.rows {
-		recs.record(int(i), &r)
-		if err := w.Append(part, &r); err != nil {
-			w.Reset()
-			return segment.Segment{}, fmt.Errorf("encode %s: %w", g.typ, err)
-		}
+	if err := recs.each(g, func(r *events.Record) error { return w.Append(part, r) }); err != nil {
+		w.Reset()
+		return segment.Segment{}, fmt.Errorf("encode %s: %w", g.typ, err)
 	}
 	seg, err := w.Close()
 	if err != nil {

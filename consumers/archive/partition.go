@@ -112,7 +112,7 @@ func (p *partition) next() int64 {
 func (p *partition) batch(now time.Time) *batch {
 	if p.open == nil {
 		at := p.next()
-		p.open = &batch{start: at, end: at, opened: now, recs: buffer{free: p.chunks}}
+		p.open = &batch{start: at, end: at, opened: now, recs: records{free: p.chunks}}
 	}
 	return p.open
 }

@@ -3,6 +3,7 @@ package archive
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,20 +28,12 @@ func structured(typ string) events.Record {
 	}
 }
 
-func planned(recs ...events.Record) *planner {
-	p := &planner{}
+func taken(recs ...events.Record) *records {
+	rs := &records{free: &sync.Pool{}}
 	for i := range recs {
-		p.add(i, &recs[i])
+		rs.add(&recs[i])
 	}
-	return p
-}
-
-func buffered(recs ...events.Record) *buffer {
-	b := &buffer{}
-	for i := range recs {
-		b.add(&recs[i])
-	}
-	return b
+	return rs
 }
 
 func TestPlan(t *testing.T) {
@@ -64,8 +57,16 @@ func TestPlan(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
 			var got []string
-			for _, g := range planned(tc.recs...).files(tc.files) {
-				got = append(got, g.typ+fmt.Sprint(g.rows))
+			for i := range tc.recs {
+				tc.recs[i].Offset = int64(i)
+			}
+			rs := taken(tc.recs...)
+			for _, g := range rs.files(tc.files) {
+				var rows []int64
+				if err := rs.each(g, func(r *events.Record) error { rows = append(rows, r.Offset); return nil }); err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, g.typ+fmt.Sprint(rows))
 			}
 			if s := strings.Join(got, " "); s != tc.want {
 				t.Errorf("got %s, want %s", s, tc.want)
@@ -79,7 +80,7 @@ func TestPlanKnowsWhenEventsBecameAvailable(t *testing.T) {
 	recorded, plain := typed("a", 1), typed("b", 1)
 	recorded.Headers = append(recorded.Headers, events.RecordHeader{Key: "ce_recordedtime", Value: []byte("2013-01-01T00:00:00Z")})
 	recorded.AppendTime, plain.AppendTime = at, at
-	gs := planned(recorded, plain).files(2)
+	gs := taken(recorded, plain).files(2)
 	if gs[0].available.Year() != 2013 || !gs[1].available.Equal(at) {
 		t.Errorf("available %s and %s", gs[0].available, gs[1].available)
 	}

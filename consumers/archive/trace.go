@@ -2,6 +2,8 @@ package archive
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -23,24 +25,33 @@ func (a *Archiver) trace(ctx context.Context, p *partition, b *batch) (context.C
 }
 
 // links picks records evenly and returns the spans that created their events.
-func links(recs *buffer) []trace.Link {
+func links(recs *records) []trace.Link {
 	var out []trace.Link
 	var r events.Record
 	step := max(1, (recs.len()+maxLinks-1)/maxLinks)
-	for i := 0; i < recs.len(); i += step {
-		recs.record(i, &r)
-		var parent, state string
-		for _, h := range r.Headers {
-			switch h.Key {
-			case "ce_traceparent":
-				parent = string(h.Value)
-			case "ce_tracestate":
-				state = string(h.Value)
+	n := 0
+	for _, typ := range slices.Sorted(maps.Keys(recs.byType)) {
+		b := recs.byType[typ].of[0]
+		for ; n < b.len(); n += step {
+			b.record(n, &recs.names, &r)
+			if l, ok := link(&r); ok {
+				out = append(out, l)
 			}
 		}
-		if l, ok := events.LinkTo(parent, state); ok {
-			out = append(out, l)
-		}
+		n -= b.len()
 	}
 	return out
+}
+
+func link(r *events.Record) (trace.Link, bool) {
+	var parent, state string
+	for _, h := range r.Headers {
+		switch h.Key {
+		case "ce_traceparent":
+			parent = string(h.Value)
+		case "ce_tracestate":
+			state = string(h.Value)
+		}
+	}
+	return events.LinkTo(parent, state)
 }

@@ -15,12 +15,12 @@ func TestLinksAreBounded(t *testing.T) {
 			recs[i].Headers = []events.RecordHeader{{Key: "ce_id", Value: []byte("x")},
 				{Key: "ce_traceparent", Value: fmt.Appendf(nil, "00-%032x-%016x-01", i+1, i+1)}}
 		}
-		got := links(buffered(recs...))
+		got := links(taken(recs...))
 		if len(got) > maxLinks || n > 0 && (len(got) < min(n, maxLinks/2) || got[0].SpanContext.SpanID().String() != "0000000000000001") {
 			t.Errorf("%d records: %d links", n, len(got))
 		}
 	}
-	if got := links(buffered(make([]events.Record, 3)...)); len(got) != 0 {
+	if got := links(taken(make([]events.Record, 3)...)); len(got) != 0 {
 		t.Errorf("records without context: %v", got)
 	}
 }

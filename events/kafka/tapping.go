@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unsafe"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -267,27 +268,22 @@ func (s *tapping) watchEnds(ctx context.Context) {
 	}
 }
 
-// convert copies what a fetch says into neutral records with one allocation for all headers, leaves out control records
-// and returns the offset after the last of either kind.
+// convert makes neutral records of a fetch, without control records, and returns the offset after the last of either kind.
 func convert(in []*kgo.Record, next int64) ([]events.Record, int64) {
-	headers := 0
-	for _, r := range in {
-		headers += len(r.Headers)
-	}
-	all := make([]events.RecordHeader, 0, headers)
 	out := make([]events.Record, 0, len(in))
 	for _, r := range in {
 		next = r.Offset + 1
 		if r.Attrs.IsControl() {
 			continue
 		}
-		from := len(all)
-		for _, h := range r.Headers {
-			all = append(all, events.RecordHeader(h))
-		}
-		out = append(out, events.Record{Offset: r.Offset, Key: r.Key, Value: r.Value, Headers: all[from:len(all):len(all)], AppendTime: r.Timestamp})
+		out = append(out, events.Record{Offset: r.Offset, Key: r.Key, Value: r.Value, Headers: headers(r.Headers), AppendTime: r.Timestamp})
 	}
 	return out, next
+}
+
+// headers are the same in memory under both names; where they were not, the conversion of the pointer would not compile.
+func headers(hs []kgo.RecordHeader) []events.RecordHeader {
+	return unsafe.Slice((*events.RecordHeader)(unsafe.SliceData(hs)), len(hs))
 }
 
 // sleep waits for d or returns ctx's error.

@@ -12,14 +12,27 @@ type Kind struct {
 	Type []byte
 	// Recorded is the recordedtime extension, in microseconds; zero where absent.
 	Recorded time.Time
+	// Layout is another number than for the record before where the names of the headers are others.
+	Layout int
 }
 
 // Inspector finds the Kind of one record after another. It is not safe for concurrent use.
-type Inspector struct{ layout layout }
+type Inspector struct {
+	layout  layout
+	layouts int
+}
 
 // Inspect reads r as far as needed for its Kind. Type aliases r where r is in binary mode.
 func (in *Inspector) Inspect(r *events.Record) Kind {
-	l := in.layout.of(r)
+	if in.layouts == 0 || !in.layout.fits(r) {
+		in.layouts++
+	}
+	k := kindOf(in.layout.of(r), r)
+	k.Layout = in.layouts
+	return k
+}
+
+func kindOf(l *layout, r *events.Record) Kind {
 	if isStructured(l.value(r, attrDataContentType)) {
 		env, ok := parseEnvelope(r.Value)
 		if !ok {

@@ -18,7 +18,7 @@ type layout struct {
 
 // of returns l for r's headers.
 func (l *layout) of(r *events.Record) *layout {
-	if len(l.keys) == len(r.Headers) && l.fits(r.Headers) {
+	if l.fits(r) {
 		return l
 	}
 	l.keys, l.kinds, l.names, l.plain = l.keys[:0], l.kinds[:0], l.names[:0], l.plain[:0]
@@ -37,9 +37,13 @@ func (l *layout) of(r *events.Record) *layout {
 	return l
 }
 
-func (l *layout) fits(headers []events.RecordHeader) bool {
-	for i := range headers {
-		if headers[i].Key != l.keys[i] {
+// fits reports whether r's headers have the same names.
+func (l *layout) fits(r *events.Record) bool {
+	if len(l.keys) != len(r.Headers) {
+		return false
+	}
+	for i := range r.Headers {
+		if r.Headers[i].Key != l.keys[i] {
 			return false
 		}
 	}
