@@ -66,7 +66,7 @@ func each[T spec.Body](before, after declarations, kind string, f func(name stri
 func crossCheck(before, after declarations) []error {
 	owner, errs := streamsByType(after)
 	errs = append(errs, each(before, after, spec.KindStream, func(name string, s spec.Stream) error {
-		return samePartitions(before, name, s)
+		return errors.Join(samePartitions(before, name, s), readable(before, name, s))
 	})...)
 	errs = append(errs, each(before, after, spec.KindDataset, func(_ string, d spec.Dataset) error {
 		return knownSources(owner, d)

@@ -9,9 +9,10 @@ import "embed"
 //go:embed vectors
 var Vectors embed.FS
 
-// Events are the JSON Schemas of what lifecycle events carry as data, each at <type>/<major>/<minor>.json.
+// Events are the JSON Schemas of what lifecycle events carry as data, each at <type>/<major>/<minor>.json. Examples of each
+// are beside them, in the directory examples.
 //
-//go:embed dev.signalbox.*
+//go:embed dev.signalbox.*/*/*.json
 var Events embed.FS
 
 // API is the HTTP API in OpenAPI 3.1: openapi.yaml lists every path, the files in openapi describe them.

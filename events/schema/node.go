@@ -122,3 +122,6 @@ func (s *Schema) Columns() []Column {
 
 // Root returns the node of the whole data.
 func (s *Schema) Root() *Node { return s.root }
+
+// Schema returns the schema that asks for n and nothing else.
+func (n *Node) Schema() *Schema { return &Schema{root: n} }

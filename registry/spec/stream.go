@@ -28,7 +28,18 @@ type StreamType struct {
 	Description string `json:"description,omitempty"`
 	// Schema is a JSON Schema for the event's data, of the part of 2020-12 that package events/schema has.
 	Schema json.RawMessage `json:"schema"`
+	// Compatibility is CompatibilityFull, which "" means as well, or CompatibilityNone.
+	Compatibility string `json:"compatibility,omitempty"`
 }
+
+// What changes of a type's schema are allowed.
+const (
+	// CompatibilityFull allows what package events/schema/compat can prove: who knows one version can read what was written
+	// with any other since the type was declared, or since it was CompatibilityNone.
+	CompatibilityFull = "full"
+	// CompatibilityNone allows every change, and to take the type away. Readers have to look after themselves.
+	CompatibilityNone = "none"
+)
 
 // maxPartitions keeps a typing error from costing a cluster.
 const maxPartitions = 1000
@@ -43,6 +54,11 @@ func (s Stream) Validate() error {
 		fs.Check(!events.IsLifecycle(typ), path, "the type is reserved for Signalbox itself")
 		checkType(&fs, path, typ)
 		fs.Check(isObject(s.Types[typ].Schema), path+"/schema", "want a JSON Schema, an object")
+		switch s.Types[typ].Compatibility {
+		case "", CompatibilityFull, CompatibilityNone:
+		default:
+			fs.Add(path+"/compatibility", "want %s or %s", CompatibilityFull, CompatibilityNone)
+		}
 	}
 	return fs.Join()
 }

@@ -44,7 +44,7 @@ func clientCommands(s *session) []*cobra.Command {
 	return []*cobra.Command{
 		s.applyCommand(), s.specsCommand(), s.emitCommand(), s.archiveCommand(), s.datasetCommand(), s.trainCommand(),
 		s.runsCommand(), s.sweepsCommand(), s.packagesCommand(), s.tagCommand(), s.predictCommand(), s.lineageCommand(), s.tokenCommand(),
-		s.envCommand(),
+		s.schemaCommand(), s.envCommand(),
 	}
 }
 
