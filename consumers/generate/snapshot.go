@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -66,7 +67,7 @@ func (s snapshot) sources() []manifest.Source {
 		for _, f := range files {
 			byKey[f.Key] = manifest.Source{
 				Key: f.Key, Digest: f.Digest, Topic: f.Topic, TopicID: f.TopicID.String(), Partition: f.Partition.Partition,
-				Start: f.Start, End: f.End, Rows: f.Rows,
+				Start: f.Start, End: f.End, Rows: f.Rows, Spans: spans(f),
 			}
 		}
 	}
@@ -76,6 +77,23 @@ func (s snapshot) sources() []manifest.Source {
 	}
 	slices.SortFunc(out, func(a, b manifest.Source) int { return cmp.Compare(a.Key, b.Key) })
 	return out
+}
+
+// spans are the offsets of a file of several partitions: one range for each, whatever the ledger has.
+func spans(f ledger.LedgerFile) []manifest.Span {
+	if f.Partition.Partition != ledger.Several {
+		return nil
+	}
+	byPartition := map[int32]manifest.Span{}
+	for _, s := range f.Spans {
+		p, ok := byPartition[s.Partition]
+		if !ok {
+			p = manifest.Span(s)
+		}
+		p.Start, p.End = min(p.Start, s.Start), max(p.End, s.End)
+		byPartition[s.Partition] = p
+	}
+	return slices.SortedFunc(maps.Values(byPartition), func(a, b manifest.Span) int { return cmp.Compare(a.Partition, b.Partition) })
 }
 
 // identity is what a dataset is made from. Its canonical JSON is hashed: a change of form is a change of every plan.

@@ -9,6 +9,7 @@ import (
 	"github.com/signalbox-ml/signalbox/registry"
 	"github.com/signalbox-ml/signalbox/registry/cas"
 	"github.com/signalbox-ml/signalbox/registry/ledger"
+	"github.com/signalbox-ml/signalbox/registry/manifest"
 	"github.com/signalbox-ml/signalbox/registry/spec"
 )
 
@@ -105,5 +106,21 @@ func TestPlanDigest(t *testing.T) {
 		if d == want {
 			t.Errorf("another %s has the same plan", name)
 		}
+	}
+}
+
+// A file of several partitions says which offsets it stands for, one range for each; other files are written as ever.
+func TestSourcesOfMergedFiles(t *testing.T) {
+	one, several := archived("a", "10:00", "11:00", "11:00"), archived("b", "10:00", "11:00", "11:00")
+	one.Spans, one.Partition.Partition = []ledger.Span{{Partition: 2, Start: 0, End: 1}}, 2
+	several.Start, several.End, several.Partition.Partition = 3, 30, ledger.Several
+	several.Spans = []ledger.Span{{Partition: 1, Start: 3, End: 8}, {Partition: 0, Start: 20, End: 30}, {Partition: 0, Start: 5, End: 9}}
+	got := snapshot{"x": {one, several}}.sources()
+	if got[0].Partition != 2 || got[0].Spans != nil {
+		t.Errorf("%+v", got[0])
+	}
+	want := []manifest.Span{{Partition: 0, Start: 5, End: 30}, {Partition: 1, Start: 3, End: 8}}
+	if s := got[1]; s.Partition != manifest.Several || s.Start != 3 || s.End != 30 || !slices.Equal(s.Spans, want) {
+		t.Errorf("%+v", s)
 	}
 }

@@ -45,10 +45,22 @@ type Source struct {
 	Digest    cas.Digest `json:"sha256"`
 	Topic     string     `json:"topic"`
 	TopicID   string     `json:"topic_id"`
-	Partition int32      `json:"partition"`
-	Start     int64      `json:"start"` // offsets [start, end)
+	Partition int32      `json:"partition"` // Several for a file of more than one
+	Start     int64      `json:"start"`     // offsets [start, end); of a file of several partitions the extremes
 	End       int64      `json:"end"`
 	Rows      int64      `json:"rows"`
+	// Spans are the offsets of each partition of a file of several, sorted by partition; empty for a file of one.
+	Spans []Span `json:"spans,omitempty"`
+}
+
+// Several stands for the partition of a source that has rows of more than one.
+const Several = -1
+
+// Span is offsets [start, end) of one partition.
+type Span struct {
+	Partition int32 `json:"partition"`
+	Start     int64 `json:"start"`
+	End       int64 `json:"end"`
 }
 
 // Encode returns the canonical bytes, whose digest is the dataset's identity. Times are written in UTC. Errors are
@@ -103,11 +115,29 @@ func (d Dataset) validate() error {
 		checkObject(&fs, at, s.Key, s.Digest)
 		fs.Check(i == 0 || d.Sources[i-1].Key < s.Key, at+"/key", "sources are not sorted by key, or it is there twice")
 		fs.Check(s.Topic != "", at+"/topic", "is missing")
-		fs.Check(s.Partition >= 0, at+"/partition", "is negative")
 		fs.Check(s.Start >= 0 && s.Start < s.End, at+"/end", "offsets [%d, %d) hold nothing", s.Start, s.End)
 		fs.Check(s.Rows >= 0, at+"/rows", "is negative")
+		checkSpans(&fs, at, s)
 	}
 	return fs.Join()
+}
+
+// checkSpans: what is said twice must be the same.
+func checkSpans(fs *FaultList, at string, s Source) {
+	if len(s.Spans) == 0 {
+		fs.Check(s.Partition >= 0, at+"/partition", "is negative, and there are no spans")
+		return
+	}
+	fs.Check(s.Partition == Several && len(s.Spans) > 1, at+"/spans", "are only of files of several partitions, which have partition %d", Several)
+	start, end := s.Spans[0].Start, s.Spans[0].End
+	for i, p := range s.Spans {
+		at := at + "/spans/" + strconv.Itoa(i)
+		fs.Check(p.Partition >= 0, at+"/partition", "is negative")
+		fs.Check(i == 0 || s.Spans[i-1].Partition < p.Partition, at+"/partition", "spans are not sorted by partition, or it is there twice")
+		fs.Check(p.Start >= 0 && p.Start < p.End, at+"/end", "offsets [%d, %d) hold nothing", p.Start, p.End)
+		start, end = min(start, p.Start), max(end, p.End)
+	}
+	fs.Check(s.Start == start && s.End == end, at+"/spans", "span offsets [%d, %d), not [%d, %d)", start, end, s.Start, s.End)
 }
 
 func checkObject(fs *FaultList, at, key string, d cas.Digest) {

@@ -52,6 +52,30 @@ func TestDatasetRoundTrip(t *testing.T) {
 	}
 }
 
+// merged is a source of two partitions.
+func merged(start int64) Source {
+	return Source{
+		Key: "archive/a", Digest: cas.Sum([]byte("a")), Topic: "events.flights", Partition: Several, Start: start, End: 9, Rows: 10,
+		Spans: []Span{{Partition: 0, Start: start, End: 7}, {Partition: 3, Start: 5, End: 9}},
+	}
+}
+
+// TestSpans: sources of one partition are written as ever, since digests are of bytes; those of several say which offsets.
+func TestSpans(t *testing.T) {
+	d := validDataset()
+	if b, err := d.Encode(); err != nil || strings.Contains(string(b), "spans") {
+		t.Errorf("%s, %v", b, err)
+	}
+	d.Sources[0] = merged(2)
+	b, err := d.Encode()
+	if err != nil || !strings.Contains(string(b), `"spans":[{"end":7,"partition":0,"start":2},{"end":9,"partition":3,"start":5}]`) {
+		t.Fatalf("%s, %v", b, err)
+	}
+	if got, err := DecodeDataset(b); err != nil || len(got.Sources[0].Spans) != 2 {
+		t.Errorf("%+v, %v", got.Sources, err)
+	}
+}
+
 func TestDatasetRefused(t *testing.T) {
 	for _, tc := range []struct {
 		at     string
@@ -72,6 +96,15 @@ func TestDatasetRefused(t *testing.T) {
 		{"/parts/0/bytes", func(d *Dataset) { d.Parts[0].Bytes = 0 }},
 		{"/sources/1/key", func(d *Dataset) { d.Sources[0], d.Sources[1] = d.Sources[1], d.Sources[0] }},
 		{"/sources/0/end", func(d *Dataset) { d.Sources[0].End = 0 }},
+		{"/sources/0/partition", func(d *Dataset) { d.Sources[0].Partition = Several }},
+		{"/sources/0/spans", func(d *Dataset) { d.Sources[0] = merged(0); d.Sources[0].Partition = 0 }},
+		{"/sources/0/spans", func(d *Dataset) { d.Sources[0] = merged(0); d.Sources[0].End-- }},
+		{"/sources/0/spans", func(d *Dataset) {
+			d.Sources[0] = merged(0)
+			d.Sources[0].Spans, d.Sources[0].Start = d.Sources[0].Spans[1:], 5
+		}},
+		{"/sources/0/spans/1/partition", func(d *Dataset) { d.Sources[0] = merged(0); d.Sources[0].Spans[1].Partition = 0 }},
+		{"/sources/0/spans/1/end", func(d *Dataset) { d.Sources[0] = merged(0); d.Sources[0].Spans[1].Start = 9 }},
 	} {
 		d := validDataset()
 		tc.change(&d)

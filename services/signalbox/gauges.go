@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/signalbox-ml/signalbox/consumers/archive"
+	"github.com/signalbox-ml/signalbox/consumers/archive/compact"
 )
 
 // observe exports an archiver's figures. Totals begin at zero with the process, as counters do.
@@ -47,4 +48,45 @@ func observe(stats func() archive.Stats) error {
 		return nil
 	}, records, flushes, files, size, retries, fenced, lost, partitions, buffered)
 	return errors.Join(append(faults, err)...)
+}
+
+// observeCompact exports a compactor's figures.
+func observeCompact(stats func() compact.Stats) error {
+	m := otel.Meter("github.com/signalbox-ml/signalbox/consumers/archive/compact")
+	figures := []struct {
+		name, description string
+		of                func(compact.Stats) int64
+	}{
+		{"compactions", "Swaps that put merged files in the place of others.", func(s compact.Stats) int64 { return s.Compactions }},
+		{"files_before", "Files that those replaced.", func(s compact.Stats) int64 { return s.FilesBefore }},
+		{"files_after", "Files that those added.", func(s compact.Stats) int64 { return s.FilesAfter }},
+		{"bytes_before", "Bytes of the files that were replaced.", func(s compact.Stats) int64 { return s.BytesBefore }},
+		{"bytes_after", "Bytes of the files that were added.", func(s compact.Stats) int64 { return s.BytesAfter }},
+		{"rows", "Rows of the files that were added.", func(s compact.Stats) int64 { return s.Rows }},
+		{"duplicates", "Rows that were left out, because their event is there.", func(s compact.Stats) int64 { return s.Duplicates }},
+		{"beaten", "Swaps that another compactor was faster with.", func(s compact.Stats) int64 { return s.Beaten }},
+		{"failures", "Merges and purges that failed, and are tried again.", func(s compact.Stats) int64 { return s.Failures }},
+		{"purged", "Replaced files that were removed.", func(s compact.Stats) int64 { return s.Purged }},
+		{"purged_bytes", "Bytes of those.", func(s compact.Stats) int64 { return s.PurgedBytes }},
+		{"spilled_bytes", "Bytes that were written to scratch files.", func(s compact.Stats) int64 { return s.BytesSpilled }},
+	}
+	var faults []error
+	instruments, all := make([]metric.Int64ObservableCounter, len(figures)), make([]metric.Observable, len(figures)+1)
+	for i, f := range figures {
+		var err error
+		instruments[i], err = m.Int64ObservableCounter("signalbox.archive.compact."+f.name, metric.WithDescription(f.description))
+		all[i], faults = instruments[i], append(faults, err)
+	}
+	pinned, err := m.Int64ObservableGauge("signalbox.archive.compact.pinned", metric.WithUnit("{file}"),
+		metric.WithDescription("Replaced files that stay, because a dataset was made from them."))
+	all[len(figures)] = pinned
+	_, err2 := m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		s := stats()
+		for i, f := range figures {
+			o.ObserveInt64(instruments[i], f.of(s))
+		}
+		o.ObserveInt64(pinned, s.Pinned)
+		return nil
+	}, all...)
+	return errors.Join(append(faults, err, err2)...)
 }

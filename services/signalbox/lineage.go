@@ -107,7 +107,16 @@ func sourceRows(t *table, list []manifest.Source) {
 	t.row()
 	t.row("SOURCE", "OFFSETS", "ROWS", "ARCHIVE FILE")
 	for _, f := range list {
-		t.row(fmt.Sprintf("%s/%d", f.Topic, f.Partition), fmt.Sprintf("[%d, %d)", f.Start, f.End), f.Rows, f.Key)
+		if len(f.Spans) == 0 {
+			t.row(fmt.Sprintf("%s/%d", f.Topic, f.Partition), fmt.Sprintf("[%d, %d)", f.Start, f.End), f.Rows, f.Key)
+		}
+		for i, s := range f.Spans { // the rest of the line is said once
+			rows, key := any(none), none
+			if i == 0 {
+				rows, key = f.Rows, f.Key
+			}
+			t.row(fmt.Sprintf("%s/%d", f.Topic, s.Partition), fmt.Sprintf("[%d, %d)", s.Start, s.End), rows, key)
+		}
 	}
 }
 

@@ -86,3 +86,19 @@ func TestLineageRefuses(t *testing.T) {
 	execute(t.Context(), env, "", "lineage", digest("none")).fails(t, "404 Not Found")
 	execute(t.Context(), env, "", "lineage", "nonsense").fails(t, "want a package, sha256.…, or the id of a prediction")
 }
+
+// TestSourcesOfSeveralPartitions: a merged file has a line for each of its partitions, and its name once.
+func TestSourcesOfSeveralPartitions(t *testing.T) {
+	sources := `[{"key":"archive/v1/c.parquet","sha256":"` + digest("s") + `","topic":"events.flights","partition":-1,"start":3,"end":20,"rows":10,` +
+		`"spans":[{"partition":0,"start":3,"end":9},{"partition":2,"start":10,"end":20}]}]`
+	env := serve(t, canned{
+		"GET /v1/predictions/" + predictionText + "/lineage": `{"prediction":{"id":"` + predictionText + `"},
+			"package":{"id":"` + digest("p") + `","run":` + runText + `,"dataset":` + datasetText() + `,"sources":` + sources + `,"model":"delay"}}`,
+	})
+	_, got, _ := strings.Cut(execute(t.Context(), env, "", "lineage", predictionText).ok(t), "\n\n")
+	same(t, got, strings.Join([]string{
+		"SOURCE             OFFSETS    ROWS   ARCHIVE FILE",
+		"events.flights/0   [3, 9)     10     archive/v1/c.parquet",
+		"events.flights/2   [10, 20)   -      -",
+	}, "\n"))
+}

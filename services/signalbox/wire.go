@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signalbox-ml/signalbox/consumers/archive"
+	"github.com/signalbox-ml/signalbox/consumers/archive/compact"
 	"github.com/signalbox-ml/signalbox/consumers/generate"
 	"github.com/signalbox-ml/signalbox/consumers/generate/procengine"
 	"github.com/signalbox-ml/signalbox/consumers/retrain"
@@ -46,6 +47,27 @@ func (a *app) addArchive(context.Context) error {
 	}
 	a.group.Add("archive", w.Run)
 	a.group.Add("archive tap", func(ctx context.Context) error { return tap.Run(ctx, w) })
+	return a.addCompact()
+}
+
+// addCompact: one compactor works at a time, so that none merges what another one does. The ledger would not need it.
+func (a *app) addCompact() error {
+	cfg := a.cfg.Archive.Compact
+	if cfg.Off {
+		return nil
+	}
+	c, err := compact.New(compact.Config{
+		Ledger: a.catalog.Ledger(), Bucket: a.bucket, References: compact.NewDatasets(a.catalog),
+		Dir: filepath.Join(a.cfg.Data, "compact"), Interval: cfg.Interval, Slack: cfg.Slack, Target: cfg.Target,
+		MaxInput: cfg.MaxInput, Memory: cfg.Memory, Grace: cfg.Grace, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := observeCompact(c.Stats); err != nil {
+		return err
+	}
+	a.group.Add("compact", a.locked("compact", c.Run))
 	return nil
 }
 

@@ -73,10 +73,16 @@ func request(t *testing.T, d spec.Dataset, in compile.Inputs, w compile.Window) 
 // read returns a Parquet file as text in its own order, times in UTC.
 func read(t *testing.T, path string) []string {
 	t.Helper()
+	return query(t, "SELECT * FROM read_parquet('"+path+"')")
+}
+
+// query returns the rows of a statement as text.
+func query(t *testing.T, statement string) []string {
+	t.Helper()
 	db, err := sql.Open("duckdb", "")
 	check(t, err)
 	defer db.Close()
-	rows, err := db.QueryContext(t.Context(), "SELECT * FROM read_parquet('"+path+"')")
+	rows, err := db.QueryContext(t.Context(), statement)
 	check(t, err)
 	defer rows.Close()
 	columns, err := rows.Columns()

@@ -64,6 +64,19 @@ type Archive struct {
 	Budget   int64         `yaml:"budget"`    // bytes of all buffers
 }
 
+	Compact  Compact       `yaml:"compact"`
+}
+
+// Compact says how the small files of an hour become few large ones. Zero means the default.
+type Compact struct {
+	Off      bool          `yaml:"off"`       // neither merge nor purge
+	Interval time.Duration `yaml:"interval"`  // between looks for closed hours; 1 min
+	Slack    time.Duration `yaml:"slack"`     // past the end of an hour before it is closed; 5 min
+	Target   int64         `yaml:"target"`    // bytes of a file; 256 MiB
+	MaxInput int64         `yaml:"max_input"` // bytes that one merge replaces at most; 16 GiB
+	Memory   int64         `yaml:"memory"`    // bytes for sorting; 128 MiB
+	// Grace is how long a replaced file stays that no dataset was made from. It must be longer than any build of a dataset; 24 h.
+	Grace time.Duration `yaml:"grace"`
 // Load returns the defaults, overlaid with the file (if path is not empty) and with the environment.
 func Load(path string, lookup func(string) (string, bool)) (Config, error) {
 	cfg := defaults()

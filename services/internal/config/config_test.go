@@ -76,3 +76,15 @@ func TestServeSaysEverythingThatIsMissing(t *testing.T) {
 		}
 	}
 }
+
+func TestCompactionSettings(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	body := "archive:\n  max_bytes: 7\n  compact: {grace: 48h, target: 1048576, off: true}\n"
+	if err := os.WriteFile(path, []byte(body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := Load(path, func(string) (string, bool) { return "", false })
+	if c := cfg.Archive.Compact; err != nil || c.Grace != 48*time.Hour || c.Target != 1<<20 || !c.Off || cfg.Archive.MaxBytes != 7 {
+		t.Errorf("%+v %v", cfg.Archive, err)
+	}
+}

@@ -1,0 +1,137 @@
+package segment
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// Merged is a finished file of rows that come from others.
+type Merged struct {
+	Rows int64
+	// Spans are the offsets that the rows span, one for each partition, in order.
+	Spans []PartitionSpan
+	// MinTime and MaxTime span the CloudEvents time of the rows that have one; zero if none has.
+	MinTime, MaxTime time.Time
+	// MinSeen and MaxSeen span the broker append time.
+	MinSeen, MaxSeen time.Time
+}
+
+// PartitionSpan is offsets [Start, End) of a partition.
+type PartitionSpan struct {
+	Partition  int32
+	Start, End int64
+}
+
+// MergeWriter writes one segment from rows of others, in any order of offsets, to where the caller wants it. Beside its rows
+// it holds one row group.
+type MergeWriter struct {
+	parquet *parquet.GenericWriter[columns]
+	rows    []columns
+	arena   []byte // what rows alias
+	group   int64  // bytes of rows in the open row group
+	limit   int64  // of group
+	merged  Merged
+	spans   map[int32]PartitionSpan
+}
+
+const (
+	columnSubject = "ce_subject"
+	// arenaBytes is how many bytes of rows are taken before Parquet takes them.
+	arenaBytes = 1 << 20
+)
+
+// NewMergeWriter writes to w. A row group ends where its rows reach groupBytes, even if it has fewer rows than others.
+func NewMergeWriter(w io.Writer, groupBytes int64) *MergeWriter {
+	options := append(writerOptions(), parquet.BloomFilters(
+		parquet.SplitBlockFilter(bloomBits, columnID), parquet.SplitBlockFilter(bloomBits, columnSubject)))
+	return &MergeWriter{
+		parquet: parquet.NewGenericWriter[columns](w, options...), rows: make([]columns, 0, rowsAtOnce),
+		limit: groupBytes, spans: map[int32]PartitionSpan{},
+	}
+}
+
+// Append adds a row as Stored.AppendTo encodes it. It keeps nothing of b.
+func (w *MergeWriter) Append(b []byte) error {
+	if len(w.rows) == cap(w.rows) || len(w.arena)+len(b) > cap(w.arena) {
+		if err := w.flush(); err != nil {
+			return err
+		}
+		if cap(w.arena) < max(len(b), arenaBytes) || cap(w.arena) > arenaBytes && len(b) <= arenaBytes {
+			w.arena = make([]byte, 0, max(len(b), arenaBytes))
+		}
+	}
+	at := len(w.arena)
+	w.arena = append(w.arena, b...)
+	w.rows = w.rows[:len(w.rows)+1]
+	c := &w.rows[len(w.rows)-1]
+	if err := c.scan(w.arena[at:]); err != nil {
+		return err
+	}
+	w.note(c)
+	w.group += int64(len(b))
+	if w.group < w.limit {
+		return nil
+	}
+	return w.Flush()
+}
+
+// Size is how many bytes the file has so far, at the most: what is not in a row group yet is not compressed.
+func (w *MergeWriter) Size() int64 { return w.parquet.Size() + int64(len(w.arena)) }
+
+// Flush ends the row group, so that Size is exact but for the footer.
+func (w *MergeWriter) Flush() error {
+	if err := w.flush(); err != nil {
+		return err
+	}
+	w.group = 0
+	if err := w.parquet.Flush(); err != nil {
+		return fmt.Errorf("end row group: %w", err)
+	}
+	return nil
+}
+
+// Close ends the file.
+func (w *MergeWriter) Close() (Merged, error) {
+	if err := w.flush(); err != nil {
+		return Merged{}, err
+	}
+	if err := w.parquet.Close(); err != nil {
+		return Merged{}, fmt.Errorf("close segment: %w", err)
+	}
+	w.merged.Spans = slices.SortedFunc(maps.Values(w.spans), func(a, b PartitionSpan) int { return cmp.Compare(a.Partition, b.Partition) })
+	return w.merged, nil
+}
+
+func (w *MergeWriter) flush() error {
+	err := writeRows(w.parquet, w.rows)
+	clear(w.rows)
+	w.rows, w.arena = w.rows[:0], w.arena[:0]
+	return err
+}
+
+func (w *MergeWriter) note(c *columns) {
+	m, seen := &w.merged, time.UnixMicro(c.AppendTime).UTC()
+	if m.Rows == 0 {
+		m.MinSeen, m.MaxSeen = seen, seen
+	}
+	m.Rows++
+	m.MinSeen, m.MaxSeen = extend(m.MinSeen, m.MaxSeen, seen)
+	if t := instantAt(c.Time); c.Time != nil {
+		if m.MinTime.IsZero() && m.MaxTime.IsZero() {
+			m.MinTime, m.MaxTime = t, t
+		}
+		m.MinTime, m.MaxTime = extend(m.MinTime, m.MaxTime, t)
+	}
+	s, ok := w.spans[c.Partition]
+	if !ok {
+		s = PartitionSpan{c.Partition, c.Offset, c.Offset + 1}
+	}
+	s.Start, s.End = min(s.Start, c.Offset), max(s.End, c.Offset+1)
+	w.spans[c.Partition] = s
+}
