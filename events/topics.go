@@ -89,3 +89,9 @@ func StreamOf(topic string) string {
 
 // ArchivedTopics is the pattern of every topic that the archiver follows.
 const ArchivedTopics = `^(events|signalbox)\..+$`
+
+// Patterns of the topics of streams, which match those of their dead letters, too, and of all dead letters.
+const (
+	StreamTopics     = `^events\..+$`
+	DeadLetterTopics = `\.dlq$`
+)

@@ -70,7 +70,7 @@ func TestBudgetMakesDeliveryWait(t *testing.T) {
 	var tps []events.TopicPartition
 	synctest.Test(t, func(t *testing.T) {
 		down := buckettest.NewFaulty(w.bucket, buckettest.Fault{Op: buckettest.Put, Times: 10, Err: errDown})
-		a := w.archiver(t, func(c *archive.Config) { c.Bucket, c.Budget = down, 4*size + size/2 })
+		a := w.archiver(t, func(c *archive.Config) { c.Bucket, c.Budget = down, 4*size+size/2 })
 		var done sync.WaitGroup
 		for n := range int32(5) {
 			tp := partitionOf("events.a", n)

@@ -39,7 +39,8 @@ type Config struct {
 	Source string
 	// Committer hears how far a partition was taken, for lag tools; nil tells nobody.
 	Committer events.Committer
-	// NoSealTopics are archived without events; nil means the topic of archive.sealed itself, which would feed itself.
+	// NoSealTopics are archived without events; nil means the topic of archive.sealed itself and its dead letters, which would
+	// feed themselves.
 	NoSealTopics []string
 
 	// MaxBytes is the size of records in memory, per partition, that ends a flush. Default 64 MiB.
@@ -71,7 +72,7 @@ const (
 
 func (c Config) withDefaults() Config {
 	if c.NoSealTopics == nil {
-		c.NoSealTopics = []string{events.TopicArchive}
+		c.NoSealTopics = []string{events.TopicArchive, events.DeadLetterTopic(events.TopicArchive)}
 	}
 	setDefault(&c.MaxBytes, 64<<20)
 	setDefault(&c.MaxRows, 1_000_000)

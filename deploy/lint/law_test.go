@@ -109,7 +109,9 @@ func consumer(dir string) string {
 	return name
 }
 
-func isBench(dir string) bool { return strings.HasPrefix(dir, "deploy/bench/") || dir == "deploy/chaos" }
+func isBench(dir string) bool {
+	return strings.HasPrefix(dir, "deploy/bench/") || dir == "deploy/chaos"
+}
 
 // isKit reports whether a package, or one that it belongs to, is for tests.
 func isKit(dir string) bool {

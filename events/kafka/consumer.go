@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -12,15 +14,21 @@ import (
 	"github.com/signalbox-ml/signalbox/events"
 )
 
+// discovery is how often new topics of a pattern are looked for.
+const discovery = 2 * time.Second
+
 // ConsumerConfig configures a Consumer.
 type ConsumerConfig struct {
 	Config
 	// Group is the consumer group. Required. Members of one group share the partitions.
 	Group string
-	// Topics to consume, from their start where the group has no position. Required; they should exist.
-	Topics []string
-	// Handler takes the events. Required.
+	// Topics to consume, from their start where the group has no position; they should exist. Required, or Pattern is: then
+	// every topic that matches is consumed, old or new, but for those that match Except.
+	Topics          []string
+	Pattern, Except string
+	// Handler takes the events. Required, or Placed is.
 	Handler events.Handler
+	Placed  events.PlacedHandler
 	// Stage names this consumer in dead letters; empty means Group.
 	Stage string
 	// MaxAttempts sends an event to the dead letters after so many attempts; 0 tries for ever, which no lifecycle
@@ -34,6 +42,10 @@ type ConsumerConfig struct {
 	Drain time.Duration
 	// DeadLetterReplication is the replication factor of dead letter topics made on demand; 0 means the broker's default.
 	DeadLetterReplication int16
+	// DeadLetterLimit stops a partition that has too many.
+	DeadLetterLimit DeadLetterLimit
+	// Version of this program, for dead letters; may be empty.
+	Version string
 }
 
 func (c ConsumerConfig) withDefaults() ConsumerConfig {
@@ -53,19 +65,17 @@ func (c ConsumerConfig) withDefaults() ConsumerConfig {
 	if c.Drain == 0 {
 		c.Drain = 20 * time.Second
 	}
+	c.DeadLetterLimit = c.DeadLetterLimit.withDefaults()
 	return c
 }
 
 func (c ConsumerConfig) validate() error {
-	faults := []error{c.Config.validate()}
+	faults := []error{c.Config.validate(), c.DeadLetterLimit.validate(), c.validateTopics()}
 	if c.Group == "" {
 		faults = append(faults, errors.New("kafka consumer: Group is empty"))
 	}
-	if len(c.Topics) == 0 {
-		faults = append(faults, errors.New("kafka consumer: Topics is empty"))
-	}
-	if c.Handler == nil {
-		faults = append(faults, errors.New("kafka consumer: Handler is nil"))
+	if (c.Handler == nil) == (c.Placed == nil) {
+		faults = append(faults, errors.New("kafka consumer: want Handler or Placed"))
 	}
 	if c.BackoffMin < 0 || c.BackoffMax < c.BackoffMin {
 		faults = append(faults, fmt.Errorf("kafka consumer: back-off %s to %s is no range", c.BackoffMin, c.BackoffMax))
@@ -76,11 +86,27 @@ func (c ConsumerConfig) validate() error {
 	return errors.Join(faults...)
 }
 
+func (c ConsumerConfig) validateTopics() error {
+	if (len(c.Topics) == 0) == (c.Pattern == "") {
+		return errors.New("kafka consumer: want Topics or Pattern")
+	}
+	var faults []error
+	for _, re := range []string{c.Pattern, c.Except} {
+		if _, err := regexp.Compile(re); err != nil {
+			faults = append(faults, fmt.Errorf("kafka consumer: topics %q: %w", re, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
 // Consumer gives the events of some topics to a Handler: one at a time and in order within a partition, at least once.
 // An event is tried until it is handled or goes to the dead letters; only then its offset is committed.
 type Consumer struct {
 	cfg ConsumerConfig
 	tel *telemetry
+
+	mu   sync.Mutex
+	held map[*lane]events.Position
 }
 
 // NewConsumer returns a Consumer. It connects when it runs.
@@ -94,7 +120,7 @@ func NewConsumer(cfg ConsumerConfig) (*Consumer, error) {
 		return nil, err
 	}
 	cfg.Log = cfg.Log.With("component", "consumer", "group", cfg.Group)
-	return &Consumer{cfg: cfg, tel: tel}, nil
+	return &Consumer{cfg: cfg, tel: tel, held: map[*lane]events.Position{}}, nil
 }
 
 // Run consumes until ctx ends. Then it takes no more, lets the events in progress end within Drain, commits, leaves the
@@ -102,8 +128,15 @@ func NewConsumer(cfg ConsumerConfig) (*Consumer, error) {
 func (c *Consumer) Run(ctx context.Context) error {
 	work, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
-	g := newGroup(c.cfg.Config, false, c.cfg.Drain)
-	opts := g.options(c.cfg.Group, c.cfg.Topics, func(l *lane) { g.begin(work, l, c.serve) })
+	topics, regex := c.cfg.Topics, c.cfg.Pattern != ""
+	g := newGroup(c.cfg.Config, regex, c.cfg.Drain)
+	if regex {
+		topics, g.except = []string{c.cfg.Pattern}, c.cfg.Except
+	}
+	opts := g.options(c.cfg.Group, topics, func(l *lane) { g.begin(work, l, c.serve) })
+	if regex {
+		opts = append(opts, kgo.MetadataMaxAge(discovery))
+	}
 	opts = append(opts,
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
@@ -122,6 +155,6 @@ func (c *Consumer) Run(ctx context.Context) error {
 }
 
 // deadLetters returns the writer of dead letters on the lane's own client.
-func (c *Consumer) deadLetters(l *lane) deadLetters {
-	return deadLetters{cl: l.cl, adm: kadm.NewClient(l.cl), stage: c.cfg.Stage, replication: c.cfg.DeadLetterReplication}
+func (c *Consumer) deadLetters(l *lane) *deadLetters {
+	return &deadLetters{cl: l.cl, adm: kadm.NewClient(l.cl), stage: c.cfg.Stage, version: c.cfg.Version, replication: c.cfg.DeadLetterReplication, unheard: c.cfg.Pattern != ""}
 }

@@ -34,6 +34,7 @@ type group struct {
 	log     *slog.Logger
 	server  bool // the broker assigns
 	regex   bool
+	except  string        // topics that regex takes and the group does not; empty for none
 	session time.Duration // after which a silent member is replaced
 	revoke  time.Duration // how long a revoke waits for lanes
 	share   share
@@ -65,8 +66,8 @@ func (g *group) options(name string, topics []string, assigned func(*lane)) []kg
 		kgo.SessionTimeout(g.session),
 		kgo.HeartbeatInterval(g.session / heartbeats),
 		kgo.RebalanceTimeout(rebalanceTimeout),
-		kgo.DisableAutoCommit(),
 		kgo.FetchMaxWait(fetchWait),
+		kgo.DisableAutoCommit(),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.OnPartitionsAssigned(func(_ context.Context, cl *kgo.Client, parts map[string][]int32) {
 			// With the consumer protocol, a topic that was made again is assigned without its predecessor being revoked.
@@ -86,9 +87,13 @@ func (g *group) options(name string, topics []string, assigned func(*lane)) []kg
 	if g.server {
 		opts = append(opts, kgo.ServerSideBalancer())
 	}
-	if g.server && g.regex {
+	except := g.except
+	if g.server && g.regex && except == "" {
 		// Brokers look for new topics every 10 s at best. Excluding something makes the client do it, as often as it is told.
-		opts = append(opts, kgo.ConsumeExcludeTopics("^$"))
+		except = "^$"
+	}
+	if except != "" {
+		opts = append(opts, kgo.ConsumeExcludeTopics(except))
 	}
 	return opts
 }

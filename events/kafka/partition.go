@@ -31,7 +31,7 @@ type position struct {
 func (c *Consumer) serve(ctx context.Context, l *lane) {
 	pos := position{committed: -1, next: -1, at: time.Now()}
 	defer c.commitLast(ctx, l, &pos)
-	dead := c.deadLetters(l)
+	dead, t := c.deadLetters(l), &tally{limit: c.cfg.DeadLetterLimit, began: time.Now()}
 	for {
 		f, ok := l.take(0)
 		if !ok {
@@ -47,7 +47,7 @@ func (c *Consumer) serve(ctx context.Context, l *lane) {
 			c.tel.consumed.Add(ctx, int64(len(f.records)), metric.WithAttributes(on(l.topic)))
 		}
 		for _, r := range f.records {
-			if !c.settle(ctx, l, dead, r) {
+			if !c.settle(ctx, l, dead, t, r) {
 				return
 			}
 			pos.next, pos.epoch = r.Offset+1, r.LeaderEpoch
@@ -91,35 +91,58 @@ func (c *Consumer) commitLast(ctx context.Context, l *lane, pos *position) {
 
 // settle handles r or sends it to the dead letters, however long that takes. It returns false where the lane stops
 // before either is done: r belongs to the next owner then.
-func (c *Consumer) settle(ctx context.Context, l *lane, dead deadLetters, r *kgo.Record) bool {
-	ev, err := decode(r)
-	if err != nil {
-		return c.bury(ctx, l, dead, r, letter{reason: reasonMalformed, detail: err.Error()})
-	}
+func (c *Consumer) settle(ctx context.Context, l *lane, dead *deadLetters, t *tally, r *kgo.Record) bool {
+	ev, malformed := decode(r)
+	var first time.Time
+	defer c.release(ctx, l)
 	for attempt := 1; ; attempt++ {
 		if l.isStopped() {
 			return false
 		}
-		err := c.attempt(ctx, r, ev, attempt)
+		err := malformed
 		if err == nil {
+			err = c.attempt(ctx, r, ev, attempt)
+		}
+		if err == nil {
+			t.add(false)
 			return true
 		}
 		if ctx.Err() != nil {
 			return false // the error may come from being cut off
 		}
-		if reason := events.PermanentReason(err); reason != "" {
-			return c.bury(ctx, l, dead, r, letter{reason: reason, detail: err.Error(), attempt: attempt})
-		}
-		if c.cfg.MaxAttempts > 0 && attempt >= c.cfg.MaxAttempts {
-			return c.bury(ctx, l, dead, r, letter{reason: reasonExhausted, detail: err.Error(), attempt: attempt})
+		if first.IsZero() {
+			first = time.Now()
 		}
 		wait := backoff(c.cfg.BackoffMin, c.cfg.BackoffMax, attempt)
-		c.cfg.Log.WarnContext(ctx, "event not handled, will try again", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset,
-			"type", ev.Type(), "id", ev.ID(), "attempt", attempt, "wait", wait, "error", err)
+		why, final := c.verdict(err, malformed != nil, attempt)
+		switch {
+		case final && !t.full():
+			why.first, why.topicID = first, l.tp().ID()
+			t.add(true)
+			return c.bury(ctx, l, dead, r, why)
+		case final:
+			c.hold(ctx, l, r, why)
+			wait = c.cfg.BackoffMax
+		default:
+			c.cfg.Log.WarnContext(ctx, "event not handled, will try again", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset,
+				"type", ev.Type(), "id", ev.ID(), "attempt", attempt, "wait", wait, "error", err)
+		}
 		if !l.sleep(wait) {
 			return false
 		}
 	}
+}
+
+// verdict says why an event is to be given up, and false where it is to be tried again.
+func (c *Consumer) verdict(err error, malformed bool, attempt int) (letter, bool) {
+	why := letter{reason: events.PermanentReason(err), detail: err.Error(), schema: events.MisfitSchema(err), attempt: attempt}
+	switch {
+	case malformed:
+		why.reason, why.attempt = reasonMalformed, 0
+	case why.reason == "" && c.cfg.MaxAttempts > 0 && attempt >= c.cfg.MaxAttempts:
+		why.reason = reasonExhausted
+	}
+	return why, why.reason != ""
 }
 
 // attempt calls the handler once. A panic is an error of that event and must not stop the others.
@@ -132,11 +155,15 @@ func (c *Consumer) attempt(ctx context.Context, r *kgo.Record, ev events.Event, 
 		}
 		c.tel.handled(ctx, span, r.Topic, begin, err)
 	}()
+	if c.cfg.Placed != nil {
+		at := events.Position{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
+		return c.cfg.Placed.HandleAt(ctx, ev, events.Place{Position: at, AppendTime: r.Timestamp})
+	}
 	return c.cfg.Handler.Handle(ctx, ev)
 }
 
 // bury sends r to the dead letters, again and again until they have it.
-func (c *Consumer) bury(ctx context.Context, l *lane, dead deadLetters, r *kgo.Record, why letter) bool {
+func (c *Consumer) bury(ctx context.Context, l *lane, dead *deadLetters, r *kgo.Record, why letter) bool {
 	for try := 1; ; try++ {
 		err := dead.write(ctx, r, why)
 		if err == nil {

@@ -8,9 +8,11 @@ import (
 
 // Sizes of fetches.
 const (
-	minPartitionBytes = 16 << 10   // below that, many partitions cost more requests than memory
-	brokerBytes       = 8 << 20    // of one answer of a broker; the client keeps one of each
-	recordOverhead    = int64(128) // of one record beside its bytes, about
+	minPartitionBytes = 16 << 10 // below that, many partitions cost more requests than memory
+	brokerBytes       = 8 << 20  // of one answer of a broker; the client keeps one of each
+	grows             = 8        // an answer in memory is about so many times what it was on the wire: it is compressed
+	recordOverhead    = 320      // of one record beside its bytes, about: the client's own form of it and ours
+	headerOverhead    = 40
 )
 
 // share divides a budget between the lanes of a group. A quarter of it is for whoever needs it: a topic that is read from
@@ -33,7 +35,7 @@ func (s *share) divide(cl *kgo.Client, n int) {
 	fetch := int32(min(int64(s.fetch), max(part/3, minPartitionBytes)))
 	s.queue.Store(max(part/3, minPartitionBytes))
 	if cl != nil {
-		cl.UpdateFetchMaxBytes(max(brokerBytes, fetch), fetch)
+		cl.UpdateFetchMaxBytes(max(int32(min(brokerBytes, s.budget/grows)), fetch), fetch)
 	}
 }
 
@@ -59,12 +61,12 @@ func (s *share) size(records []*kgo.Record) int64 {
 	if s.budget == 0 {
 		return 0
 	}
-	n := recordOverhead * int64(len(records))
+	n := recordOverhead * len(records)
 	for _, r := range records {
-		n += int64(len(r.Key) + len(r.Value))
+		n += len(r.Key) + len(r.Value)
 		for _, h := range r.Headers {
-			n += int64(len(h.Key) + len(h.Value))
+			n += headerOverhead + len(h.Key) + len(h.Value)
 		}
 	}
-	return n
+	return int64(n)
 }

@@ -35,13 +35,14 @@ type telemetry struct {
 	consumed  metric.Int64Counter
 	process   metric.Float64Histogram
 	dead      metric.Int64Counter
+	held      metric.Int64UpDownCounter
 	offered   metric.Int64Counter
 }
 
 func newTelemetry(c Config) (*telemetry, error) {
 	m := c.Metrics.Meter(scope)
 	t := &telemetry{tracer: c.Tracing.Tracer(scope)}
-	var errs [6]error
+	var errs [7]error
 	t.sent, errs[0] = m.Int64Counter("messaging.client.sent.messages", metric.WithDescription("Events that a publish tried to append."))
 	t.operation, errs[1] = m.Float64Histogram("messaging.client.operation.duration", metric.WithUnit("s"),
 		metric.WithDescription("Time until every event of a publish was acknowledged or given up."))
@@ -50,6 +51,8 @@ func newTelemetry(c Config) (*telemetry, error) {
 		metric.WithDescription("Time of one attempt to handle an event."))
 	t.dead, errs[4] = m.Int64Counter("signalbox.dlq.records", metric.WithDescription("Records sent to dead letters."))
 	t.offered, errs[5] = m.Int64Counter("signalbox.publish.best_effort", metric.WithDescription("Events of TryPublish by what became of them."))
+	t.held, errs[6] = m.Int64UpDownCounter("signalbox.dlq.held", metric.WithUnit("{partition}"),
+		metric.WithDescription("Partitions that stand because they had too many dead letters."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("kafka instruments: %w", err)
 	}

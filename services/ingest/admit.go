@@ -8,20 +8,21 @@ import (
 
 	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/events/schema"
+	"github.com/signalbox-ml/signalbox/registry/streams"
 )
 
 // admit judges events by the contracts of their types. A refusal that a spec applied before arrived could turn around is
 // given only by a table that was read since then: whoever applies a stream may use it at once.
 func (s *Server) admit(ctx context.Context, arrived time.Time, items []*item) {
-	t := s.directory.table.Load()
+	t := s.directory.Table()
 	var doubtful []*item
 	for _, it := range items {
-		if it.fault == nil && !judge(t, it) && t.read.Before(arrived) {
+		if it.fault == nil && !judge(t, it) && t.Read.Before(arrived) {
 			doubtful = append(doubtful, it)
 		}
 	}
 	if len(doubtful) > 0 {
-		fresh, err := s.directory.after(ctx, arrived)
+		fresh, err := s.directory.After(ctx, arrived)
 		for _, it := range doubtful {
 			if err != nil {
 				it.fault = refuse(http.StatusServiceUnavailable, "streams_unknown",
@@ -43,20 +44,20 @@ func (s *Server) admit(ctx context.Context, arrived time.Time, items []*item) {
 
 // judge finds the contract of the event and holds its data against it. It reports false where a newer table may come to
 // another verdict.
-func judge(t *table, it *item) bool {
+func judge(t *streams.Table, it *item) bool {
 	typ := it.ev.Type()
 	if events.IsLifecycle(typ) {
 		it.fault = refuse(http.StatusForbidden, "reserved_type",
 			"types that start with dev.signalbox. are Signalbox's own record: use a type of your own, such as com.example.order.paid")
 		return true
 	}
-	it.contract = t.types[typ]
+	it.contract = t.Contract(typ)
 	switch {
 	case it.contract == nil:
 		it.fault = refuse(http.StatusUnprocessableEntity, "unknown_type",
 			"no stream declares the type %.128q: correct it, or declare it in a Stream and apply that", typ)
 		return false
-	case it.contract.schema == nil:
+	case it.contract.Schema == nil:
 		it.fault = refuse(http.StatusServiceUnavailable, "unusable_schema",
 			"the declared schema of this type cannot be used: apply the stream again with a schema that can").RetryAfter(retryLater)
 		return false
@@ -75,7 +76,7 @@ func (it *item) check() bool {
 		it.faults = []schema.Fault{{Message: "no data"}}
 		return false
 	}
-	err := it.contract.schema.Check(data)
+	err := it.contract.Schema.Check(data)
 	if err == nil {
 		return true
 	}
@@ -88,8 +89,8 @@ func (it *item) check() bool {
 }
 
 // rejudge judges again where the contract has changed.
-func rejudge(t *table, it *item) {
-	if c := t.types[it.ev.Type()]; c == it.contract {
+func rejudge(t *streams.Table, it *item) {
+	if c := t.Contract(it.ev.Type()); c == it.contract {
 		return
 	}
 	it.fault, it.faults = nil, nil

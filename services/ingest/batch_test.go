@@ -135,7 +135,7 @@ func TestAtomicBatch(t *testing.T) {
 // TestAtomicIsNoTransaction: once all were admitted, the log may still take only some, and the answer says which.
 func TestAtomicIsNoTransaction(t *testing.T) {
 	w := newWorld(t, nil)
-	w.apply(strings.NewReplacer("name: orders", "name: absent", paid, "com.example.absent").Replace(strings.Split(streams, "---")[1]))
+	w.apply(strings.NewReplacer("name: orders", "name: absent", paid, "com.example.absent").Replace(strings.Split(declared, "---")[1]))
 	body := "[" + flight("a", "") + "," + strings.Replace(flight("b", ""), arrived, "com.example.absent", 1) + "]"
 	a := w.post("/v1/events?atomic=true", body, "Content-Type", mediaBatch)
 	if a.status != 207 || a.header.Get("Retry-After") == "" || a.doc.Results[0].Status != 202 || a.doc.Results[1].Code != "no_topic" {

@@ -16,6 +16,7 @@ import (
 	"github.com/signalbox-ml/signalbox/registry"
 	"github.com/signalbox-ml/signalbox/registry/registrytest"
 	"github.com/signalbox-ml/signalbox/registry/spec"
+	"github.com/signalbox-ml/signalbox/registry/streams"
 	"github.com/signalbox-ml/signalbox/services/internal/auth"
 	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
 )
@@ -50,16 +51,16 @@ func flightSpecs(b *testing.B) *registrytest.Memory {
 // BenchmarkI3 compares the envelope alone with the envelope and the schema, one after the other within each round, and
 // reports the ratio of the medians.
 func BenchmarkI3(b *testing.B) {
-	list, err := flightSpecs(b).ListSpecs(b.Context(), spec.KindStream)
+	directory, err := streams.New(streams.Config{Specs: flightSpecs(b)})
 	if err != nil {
 		b.Fatal(err)
 	}
-	t, err := compile(&table{}, list, time.Now())
+	t, err := directory.After(b.Context(), time.Now())
 	if err != nil {
 		b.Fatal(err)
 	}
 	raw := []byte(departed(1))
-	schema := t.types["flight.departed"].schema
+	schema := t.Contract("flight.departed").Schema
 	const calls = 2000
 	var alone, both []float64
 	for b.Loop() {

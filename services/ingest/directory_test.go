@@ -5,11 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/signalbox-ml/signalbox/events/kafka"
 	"github.com/signalbox-ml/signalbox/registry"
@@ -102,54 +99,4 @@ func TestUnusableSpecs(t *testing.T) {
 	if a := w.structured(strings.Replace(flight("a", ""), arrived, paid, 1)); a.status != 202 {
 		t.Errorf("another stream suffers: %d %s", a.status, a.body)
 	}
-}
-
-// TestLooksAreShared: however many ask for what does not exist, the catalog is asked at the same pace.
-func TestLooksAreShared(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sh := &shelf{}
-		d := newDirectory(Config{Specs: sh}.withDefaults())
-		var wg sync.WaitGroup
-		for range 100 {
-			wg.Go(func() {
-				for begin := time.Now(); time.Since(begin) < 10*time.Second; {
-					since := time.Now()
-					if got, err := d.after(t.Context(), since); err != nil || got.read.Before(since) {
-						t.Errorf("read %v, want not before %v: %v", got.read, since, err)
-					}
-					time.Sleep(time.Millisecond)
-				}
-			})
-		}
-		wg.Wait()
-		if n := sh.asked.Load(); n < 90 || n > 110 {
-			t.Errorf("asked %d times in 10 s", n)
-		}
-	})
-}
-
-func TestPoll(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sh := &shelf{}
-		s := &Server{cfg: Config{Specs: sh}.withDefaults()}
-		s.directory = newDirectory(s.cfg)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- s.Run(ctx) }()
-		time.Sleep(10*time.Second + 500*time.Millisecond)
-		if n := sh.asked.Load(); n < 10 || n > 12 {
-			t.Errorf("asked %d times in 10 s", n)
-		}
-		sh.down.Store(true)
-		time.Sleep(5 * time.Second)
-		sh.down.Store(false)
-		time.Sleep(2 * time.Second)
-		if _, err := s.directory.after(ctx, time.Now().Add(-time.Second-time.Millisecond)); err != nil {
-			t.Errorf("it does not recover: %v", err)
-		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
 }

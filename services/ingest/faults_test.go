@@ -151,7 +151,7 @@ func (w *world) fill() {
 
 func TestTopicIsNotThereYet(t *testing.T) {
 	w := newWorld(t, nil)
-	w.apply(strings.NewReplacer("name: orders", "name: absent", paid, "com.example.absent").Replace(strings.Split(streams, "---")[1]))
+	w.apply(strings.NewReplacer("name: orders", "name: absent", paid, "com.example.absent").Replace(strings.Split(declared, "---")[1]))
 	body := strings.Replace(flight("x", ""), arrived, "com.example.absent", 1)
 	if a := w.structured(body); a.status != 503 || a.doc.Code != "no_topic" || a.header.Get("Retry-After") == "" {
 		t.Errorf("%d %s", a.status, a.body)

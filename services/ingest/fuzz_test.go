@@ -8,11 +8,14 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/events/kafka"
 	"github.com/signalbox-ml/signalbox/registry"
+	"github.com/signalbox-ml/signalbox/registry/registrytest"
 	"github.com/signalbox-ml/signalbox/registry/spec"
+	"github.com/signalbox-ml/signalbox/registry/streams"
 )
 
 // survives checks that what was accepted can be written to the log and read back from it as the same event.
@@ -117,22 +120,28 @@ func FuzzGzip(f *testing.F) {
 
 // FuzzJudge: no data gets past a schema that it does not fit.
 func FuzzJudge(f *testing.F) {
-	docs, err := spec.Parse([]byte(streams))
+	docs, err := spec.Parse([]byte(declared))
 	if err != nil {
 		f.Fatal(err)
 	}
-	var list []registry.Spec
+	m := registrytest.NewMemory()
 	for _, d := range docs {
-		list = append(list, registry.Spec{Kind: d.Kind, Name: d.Metadata.Name, Body: d.Spec})
+		if _, _, err := m.PutSpec(f.Context(), registry.Spec{Kind: d.Kind, Name: d.Metadata.Name, Body: d.Spec}); err != nil {
+			f.Fatal(err)
+		}
+	}
+	directory, err := streams.New(streams.Config{Specs: m})
+	if err != nil {
+		f.Fatal(err)
+	}
+	table, err := directory.After(f.Context(), time.Now())
+	if err != nil {
+		f.Fatal(err)
 	}
 	f.Add([]byte(`{"delay":1}`), arrived)
 	f.Add([]byte(`{"delay":"1"}`), paid)
 	f.Add([]byte(`{"delay":1`), "dev.signalbox.run.started")
 	f.Fuzz(func(t *testing.T, data []byte, typ string) {
-		table, err := compile(&table{}, list, table{}.read)
-		if err != nil {
-			t.Fatal(err)
-		}
 		it := &item{ev: events.Blank()}
 		it.ev.SetType(typ)
 		it.ev.DataEncoded = data

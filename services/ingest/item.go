@@ -11,6 +11,7 @@ import (
 
 	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/events/schema"
+	"github.com/signalbox-ml/signalbox/registry/streams"
 	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
 )
 
@@ -22,7 +23,7 @@ const maxAttributes = 32 << 10
 type item struct {
 	id       string
 	ev       events.Event
-	contract *contract // nil until the type is known
+	contract *streams.Contract // nil until the type is known
 	position events.Position
 
 	fault  *httpapi.Problem // why the event is not in the log; nil while it may get there, and once it is

@@ -10,6 +10,7 @@ import (
 
 	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/events/kafka"
+	"github.com/signalbox-ml/signalbox/registry/streams"
 )
 
 // TestThePublisherGivesUpFirst: it knows more of what became of an event than the one who waits for it. Both have their
@@ -28,7 +29,7 @@ func TestThePublisherGivesUpFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		it := decodeJSON([]byte(flight("a", "")))
-		it.contract = &contract{topic: "events.flights"}
+		it.contract = &streams.Contract{Topic: "events.flights"}
 		begin := time.Now()
 		s.publish(t.Context(), []*item{it})
 		if took := time.Since(begin); took == 0 || took >= s.cfg.PublishTimeout {

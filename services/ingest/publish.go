@@ -13,7 +13,7 @@ func (s *Server) publish(ctx context.Context, items []*item) {
 	byTopic := map[string][]*item{}
 	for _, it := range items {
 		if it.fault == nil {
-			byTopic[it.contract.topic] = append(byTopic[it.contract.topic], it)
+			byTopic[it.contract.Topic] = append(byTopic[it.contract.Topic], it)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.PublishTimeout)
@@ -37,7 +37,7 @@ func (s *Server) appendTo(ctx context.Context, topic string, list []*item) {
 	for i, it := range list {
 		evs[i] = it.ev
 	}
-	outs := s.cfg.Publisher.Append(ctx, topic, evs)
+	outs := s.acknowledged(ctx, topic, evs)
 	for i, it := range list {
 		out := events.Outcome{Err: events.ErrUnacknowledged}
 		if i < len(outs) && (outs[i].Err != nil || outs[i].Position.Topic == topic) {

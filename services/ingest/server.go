@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/signalbox-ml/signalbox/registry/streams"
 	"github.com/signalbox-ml/signalbox/services/internal/auth"
 	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
 )
@@ -21,7 +22,7 @@ import (
 // Server takes events. It is safe for concurrent use.
 type Server struct {
 	cfg       Config
-	directory *directory
+	directory *streams.Directory
 	bytes     *budget
 	events    *budget
 	metrics   metrics
@@ -33,8 +34,11 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("ingest config: %w", err)
 	}
-	s := &Server{cfg: cfg, directory: newDirectory(cfg), bytes: newBudget(cfg.MaxBytes), events: newBudget(cfg.MaxEvents)}
-	var err error
+	directory, err := streams.New(streams.Config{Specs: cfg.Specs, Gap: cfg.LookGap, Timeout: cfg.LookTimeout, Log: cfg.Log})
+	if err != nil {
+		return nil, fmt.Errorf("ingest config: %w", err)
+	}
+	s := &Server{cfg: cfg, directory: directory, bytes: newBudget(cfg.MaxBytes), events: newBudget(cfg.MaxEvents)}
 	if s.metrics, err = newMetrics(s.bytes, cfg.MaxBytes); err != nil {
 		return nil, fmt.Errorf("ingest metrics: %w", err)
 	}
@@ -43,7 +47,7 @@ func New(cfg Config) (*Server, error) {
 
 // Run keeps the declared streams up to date until ctx ends. Without it every look is caused by a request.
 func (s *Server) Run(ctx context.Context) error {
-	s.directory.poll(ctx, s.cfg.Refresh)
+	s.directory.Poll(ctx, s.cfg.Refresh)
 	return nil
 }
 

@@ -24,7 +24,7 @@ const (
 	paid    = "com.example.order.paid"
 )
 
-const streams = `apiVersion: signalbox.dev/v1
+const declared = `apiVersion: signalbox.dev/v1
 kind: Stream
 metadata: {name: flights}
 spec:
@@ -58,7 +58,7 @@ func newWorld(t *testing.T, change func(*Config, *kafka.ProducerConfig)) *world 
 	t.Helper()
 	w := &world{t: t, catalog: registrytest.NewMemory(), tokens: map[auth.Role]string{}}
 	w.startBroker()
-	w.apply(streams)
+	w.apply(declared)
 	pc := kafka.ProducerConfig{Config: w.broker.Config()}
 	cfg := Config{Specs: w.catalog}
 	if change != nil {

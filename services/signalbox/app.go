@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signalbox-ml/signalbox/events/kafka"
 	"github.com/signalbox-ml/signalbox/services/internal/auth"
 	"github.com/signalbox-ml/signalbox/services/internal/config"
 	"github.com/signalbox-ml/signalbox/services/internal/httpapi"
@@ -29,6 +30,7 @@ type app struct {
 	predictURL string
 	group      lifecycle.Group
 	ready      []check
+	consumers  []*kafka.Consumer
 	auth       *auth.Authenticator
 	parts
 }
@@ -67,6 +69,7 @@ func (a *app) build(ctx context.Context, roles []role, tokens []auth.Token) erro
 		{roleTrain, a.addTrain},
 		{roleTrain, a.addTune},
 		{roleEvaluate, a.addEvaluate},
+		{roleConform, a.addConform},
 		{rolePredict, a.addPredict},
 	} {
 		if !slices.Contains(roles, step.role) {
@@ -141,10 +144,26 @@ func (a *app) router() (*httpapi.Router, error) {
 			a.log.WarnContext(ctx, "not ready", "part", name, "error", err)
 			return httpapi.Faultf(http.StatusServiceUnavailable, "not_ready", "%s is not ready", name).RetryAfter(time.Second)
 		}
-		return httpapi.JSON(w, http.StatusOK, map[string]string{"status": "ready"})
+		return httpapi.JSON(w, http.StatusOK, readiness{Status: "ready", Held: a.held()})
 	})
 	rt.Mount("GET /metrics", auth.MetricsRead, a.metrics)
 	return rt, nil
+}
+
+// readiness is the answer of /readyz. A process is ready although partitions of its consumers stand: requests must not
+// suffer from events.
+type readiness struct {
+	Status string   `json:"status"`
+	Held   []string `json:"held,omitempty"` // where consumers stand because they had too many dead letters
+}
+
+func (a *app) held() (out []string) {
+	for _, c := range a.consumers {
+		for _, at := range c.Held() {
+			out = append(out, at.String())
+		}
+	}
+	return out
 }
 
 // unready returns the first check that fails.

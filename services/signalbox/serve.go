@@ -26,11 +26,12 @@ const (
 	roleGenerate role = "generate" // archive to datasets
 	roleTrain    role = "train"    // runs
 	roleEvaluate role = "evaluate" // candidates against champions
+	roleConform  role = "conform"  // events of streams against their schemas
 	rolePredict  role = "predict"  // HTTP for predictions
 )
 
 func allRoles() []role {
-	return []role{roleControl, roleArchive, roleGenerate, roleTrain, roleEvaluate, rolePredict}
+	return []role{roleControl, roleArchive, roleGenerate, roleTrain, roleEvaluate, roleConform, rolePredict}
 }
 
 func (s *session) serveCommand() *cobra.Command {
@@ -48,6 +49,7 @@ func (s *session) serveCommand() *cobra.Command {
   generate   datasets from the archive
   train      training runs, as local processes or on a cluster
   evaluate   candidates against the packages in production, and promotion
+  conform    check of what producers write to Kafka themselves
   predict    HTTP API for predictions by tag
 
 Any number of processes may run the same role.`,

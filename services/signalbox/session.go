@@ -42,7 +42,7 @@ func (s *session) bind(root *cobra.Command) {
 // clientCommands are the commands that talk to a running stack, and those that need none.
 func clientCommands(s *session) []*cobra.Command {
 	return []*cobra.Command{
-		s.applyCommand(), s.specsCommand(), s.emitCommand(), s.archiveCommand(), s.datasetCommand(), s.trainCommand(),
+		s.applyCommand(), s.specsCommand(), s.emitCommand(), s.archiveCommand(), s.dlqCommand(), s.datasetCommand(), s.trainCommand(),
 		s.runsCommand(), s.sweepsCommand(), s.packagesCommand(), s.tagCommand(), s.predictCommand(), s.lineageCommand(), s.tokenCommand(),
 		s.schemaCommand(), s.envCommand(),
 	}

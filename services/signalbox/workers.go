@@ -39,13 +39,18 @@ func (a *app) locked(name string, run func(context.Context) error) func(context.
 
 // consumer adds a worker that hands events of topics to a handler, as the group of that name.
 func (a *app) consumer(name string, h events.Handler, topics ...string) error {
-	c, err := kafka.NewConsumer(kafka.ConsumerConfig{
-		Config: a.kafka, Group: "signalbox." + name, Topics: topics, Handler: h,
-		DeadLetterReplication: a.cfg.Kafka.Replication,
-	})
+	return a.consume(kafka.ConsumerConfig{Topics: topics, Handler: h}, name)
+}
+
+// consume is consumer for whatever cfg says to consume.
+func (a *app) consume(cfg kafka.ConsumerConfig, name string) error {
+	cfg.Config, cfg.Group, cfg.Version = a.kafka, "signalbox."+name, version
+	cfg.DeadLetterReplication, cfg.DeadLetterLimit = a.cfg.Kafka.Replication, kafka.DeadLetterLimit(a.cfg.DeadLetters)
+	c, err := kafka.NewConsumer(cfg)
 	if err != nil {
 		return fmt.Errorf("consumer %s: %w", name, err)
 	}
+	a.consumers = append(a.consumers, c)
 	a.group.Add(name+" events", c.Run)
 	return nil
 }

@@ -197,6 +197,21 @@ func (a *Apache) Kill() {
 	_ = syscall.Kill(-a.cmd.Process.Pid, syscall.SIGKILL) // already gone is as good
 	<-a.exited
 	_ = a.alive.Close()
+	a.awaitPort()
+}
+
+// awaitPort waits until the port is free: the broker may hold it for a moment longer than its guard lives, and a start
+// would choose another one.
+func (a *Apache) awaitPort() {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(apacheStop); time.Now().Before(end); <-tick.C {
+		ln, err := net.Listen("tcp", a.addr)
+		if err == nil {
+			_ = ln.Close()
+			return
+		}
+	}
 }
 
 // Close asks the broker to stop and kills it when that takes long.

@@ -38,7 +38,7 @@ func verbatim(t *testing.T, letter, original *kgo.Record) {
 		t.Errorf("key %q value %q, want %q %q", letter.Key, letter.Value, original.Key, original.Value)
 	}
 	n := len(original.Headers)
-	if len(letter.Headers) != n+8 || !slices.EqualFunc(letter.Headers[:n], original.Headers, func(a, b kgo.RecordHeader) bool {
+	if len(letter.Headers) != n+10 || !slices.EqualFunc(letter.Headers[:n], original.Headers, func(a, b kgo.RecordHeader) bool {
 		return a.Key == b.Key && same(a.Value, b.Value)
 	}) {
 		t.Errorf("headers %v, want first %v", letter.Headers, original.Headers)
@@ -46,7 +46,7 @@ func verbatim(t *testing.T, letter, original *kgo.Record) {
 }
 
 func permanentBuries(t *testing.T, cfg kafka.Config) {
-	k := newKit(t, cfg)
+	k, begin := newKit(t, cfg), time.Now()
 	topic := k.topic("t", 1)
 	h := &seen{fail: func(ev events.Event, _ int) error {
 		if ev.ID() == "bad-1" {
@@ -62,11 +62,14 @@ func permanentBuries(t *testing.T, cfg kafka.Config) {
 	verbatim(t, letter, original)
 	got := deadHeaders(letter)
 	for header, want := range map[string]string{"sb_dlq_reason": "unknown_model", "sb_dlq_detail": "unknown_model: no such model", "sb_dlq_stage": "judge",
-		"sb_dlq_topic": topic, "sb_dlq_partition": "0", "sb_dlq_offset": "1", "sb_dlq_attempt": "1",
+		"sb_dlq_topic": topic, "sb_dlq_topic_id": k.id(topic), "sb_dlq_partition": "0", "sb_dlq_offset": "1", "sb_dlq_attempt": "1",
 		"sb_dlq_ts": original.Timestamp.UTC().Format(time.RFC3339Nano)} {
 		if got[header] != want {
 			t.Errorf("%s: %q, want %q", header, got[header], want)
 		}
+	}
+	if at, err := time.Parse(time.RFC3339Nano, got["sb_dlq_first_failed"]); err != nil || at.Before(begin) || at.After(time.Now()) {
+		t.Errorf("failed first at %s: %v", got["sb_dlq_first_failed"], err)
 	}
 	if ev, err := kafka.Decode(neutral(letter)); err != nil || ev.ID() != "bad-1" {
 		t.Errorf("the letter is still the event: %v %v", ev, err)

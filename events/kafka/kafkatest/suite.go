@@ -27,7 +27,7 @@ type Case struct {
 
 // Cases is the contract suite.
 func Cases() []Case {
-	return slices.Concat(adminCases(), publishCases(), deadLetterCases(), followCases(), GroupCases())
+	return slices.Concat(adminCases(), publishCases(), deadLetterCases(), limitCases(), replayCases(), replayFaultCases(), followCases(), GroupCases())
 }
 
 // GroupCases are those that have to do with consumer groups: they hold with either protocol.

@@ -41,6 +41,8 @@ type Config struct {
 	S3          S3       `yaml:"s3"`
 	Archive     Archive  `yaml:"archive"`
 	Training    Training `yaml:"training"`
+	// DeadLetters holds for every consumer.
+	DeadLetters DeadLetters `yaml:"dead_letters"`
 	// LogFormat is text or json; LogLevel is debug, info, warn or error.
 	LogFormat string `yaml:"log_format"`
 	LogLevel  string `yaml:"log_level"`
@@ -62,8 +64,6 @@ type Archive struct {
 	MaxAge   time.Duration `yaml:"max_age"`   // 0 means 1 min, with `up` 5 s
 	MaxBytes int64         `yaml:"max_bytes"` // of one partition's buffer
 	Budget   int64         `yaml:"budget"`    // bytes of all buffers
-}
-
 	Compact  Compact       `yaml:"compact"`
 }
 
@@ -77,6 +77,8 @@ type Compact struct {
 	Memory   int64         `yaml:"memory"`    // bytes for sorting; 128 MiB
 	// Grace is how long a replaced file stays that no dataset was made from. It must be longer than any build of a dataset; 24 h.
 	Grace time.Duration `yaml:"grace"`
+}
+
 // Load returns the defaults, overlaid with the file (if path is not empty) and with the environment.
 func Load(path string, lookup func(string) (string, bool)) (Config, error) {
 	cfg := defaults()
@@ -142,7 +144,7 @@ func (c Config) CheckServe() error {
 	n.need(len(c.RunKey) >= 32, "run_key (32 characters or more)", "SIGNALBOX_RUN_KEY")
 	n.need(c.Tokens != "", "tokens", "SIGNALBOX_TOKENS")
 	n.need(c.Token != "", "token", "SIGNALBOX_TOKEN")
-	return errors.Join(n.faults...)
+	return errors.Join(append(n.faults, c.DeadLetters.check())...)
 }
 
 // CheckPredict lists what is missing to serve predictions and nothing else.

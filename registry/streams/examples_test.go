@@ -1,4 +1,4 @@
-package ingest
+package streams
 
 import (
 	"io/fs"
@@ -31,7 +31,7 @@ func TestExamplesCompile(t *testing.T) {
 			if d.Kind != spec.KindStream {
 				continue
 			}
-			got, err := compile(&table{}, []registry.Spec{{Kind: d.Kind, Name: d.Metadata.Name, Body: d.Spec}}, time.Now())
+			got, err := compile(&Table{}, []registry.Spec{{Kind: d.Kind, Name: d.Metadata.Name, Body: d.Spec}}, time.Now())
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
