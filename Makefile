@@ -5,6 +5,8 @@ SHELL := /bin/bash
 
 BIN    := bin
 DATA   ?= signalbox-demo
+# The revision that published schemas are compared with.
+AGAINST ?= HEAD
 ENV    := services/trainer/setup-env.sh
 # The main binary and its tests are pure Go; only the packages in CGO need a C compiler.
 CGO    := ./consumers/generate/duckengine/... ./services/signalbox-duckdb/...
@@ -12,7 +14,7 @@ GO      = CGO_ENABLED=0 go
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: help build demo up kube check test test-go test-cgo test-python test-python-all check-python test-e2e race chaos chaos-process fuzz bench bench-training bench-archive setup-test clean
+.PHONY: help build demo up kube check test test-go test-cgo test-python test-python-all check-python test-e2e race chaos chaos-mutants chaos-process fuzz bench bench-training bench-archive setup-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -42,6 +44,7 @@ check: ## fast checks without servers: format, vet, the laws of the tree
 	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go') | tee /dev/stderr)"
 	@$(GO) vet ./...
 	@$(GO) test -count=1 ./deploy/lint
+	@$(GO) run ./services/signalbox schema check schemas --against $(AGAINST) >/dev/null || $(GO) run ./services/signalbox schema check schemas --against $(AGAINST)
 
 setup-test: ## Java, Maven, PostgreSQL and containerd for the tests, through the system's package manager; Kubernetes, KubeRay and Kueue from source
 	@deploy/setup/require.sh go cc python
@@ -79,6 +82,9 @@ race: ## the tests under the race detector (slow)
 
 chaos: build ## faults of every kind against the archive on real servers, for DURATION (default 10m)
 	@$(GO) run ./deploy/chaos --duration $${DURATION:-10m} --signalbox $(BIN)/signalbox $(CHAOS)
+
+chaos-mutants: ## programs that break one promise each: the faults must catch them all; MUTANTS="m1 m2" only some
+	@$(GO) run ./deploy/chaos $(CHAOS) mutants $(MUTANTS)
 
 chaos-process: build python ## kill -9 of the whole of `signalbox up` at random moments, for DURATION (default 10m)
 	@SIGNALBOX_BIN=$(CURDIR)/$(BIN) $(GO) test -timeout 0 -count=1 -run TestKill -v ./deploy/e2e/... -args -chaos=$${DURATION:-10m}

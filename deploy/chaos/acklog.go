@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -15,6 +16,8 @@ type ack struct {
 	ID  string        `json:"id"`
 	At  time.Duration `json:"at"` // since the log was opened, by the monotonic clock
 	How string        `json:"how"`
+	// Topic is the id of the topic's life that has the event, where its producer knows.
+	Topic string `json:"topic_id,omitempty"`
 }
 
 // ackLog is append-only. An event counts as acknowledged once its line is on the disk.
@@ -25,6 +28,9 @@ type ackLog struct {
 	closed chan struct{}
 	count  int
 	err    error
+
+	mu    sync.Mutex
+	fresh map[string]string // on the disk and not yet taken
 }
 
 // openAckLog makes a new log; its writer runs until close.
@@ -33,17 +39,17 @@ func openAckLog(path string) (*ackLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &ackLog{file: f, began: time.Now(), in: make(chan []ack, 1024), closed: make(chan struct{})}
+	l := &ackLog{file: f, began: time.Now(), in: make(chan []ack, 1024), closed: make(chan struct{}), fresh: map[string]string{}}
 	go l.write()
 	return l, nil
 }
 
-// add notes acknowledgements of one producer.
-func (l *ackLog) add(how string, ids ...string) {
+// add notes acknowledgements of one producer. topic may be unknown.
+func (l *ackLog) add(how, topic string, ids ...string) {
 	at := time.Since(l.began)
 	lines := make([]ack, 0, len(ids))
 	for _, id := range ids {
-		lines = append(lines, ack{ID: id, At: at, How: how})
+		lines = append(lines, ack{ID: id, At: at, How: how, Topic: topic})
 	}
 	l.in <- lines
 }
@@ -54,11 +60,11 @@ func (l *ackLog) write() {
 	w := bufio.NewWriter(l.file)
 	enc := json.NewEncoder(w)
 	for lines := range l.in {
-		n := 0
+		var done []ack
 		for more := true; more; {
 			for _, a := range lines {
 				l.err = errors.Join(l.err, enc.Encode(a))
-				n++
+				done = append(done, a)
 			}
 			select {
 			case lines, more = <-l.in:
@@ -70,8 +76,22 @@ func (l *ackLog) write() {
 			l.err = errors.Join(l.err, err)
 			continue
 		}
-		l.count += n
+		l.count += len(done)
+		l.mu.Lock()
+		for _, a := range done {
+			l.fresh[a.ID] = a.Topic
+		}
+		l.mu.Unlock()
 	}
+}
+
+// take hands over what was acknowledged since the last time.
+func (l *ackLog) take() map[string]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fresh := l.fresh
+	l.fresh = map[string]string{}
+	return fresh
 }
 
 // close ends the log once every producer has, and returns how many lines are on the disk.
@@ -82,13 +102,13 @@ func (l *ackLog) close() (int, error) {
 }
 
 // readAcks reads a log back. An id is acknowledged once, so a second line is a fault of the harness.
-func readAcks(path string) (map[string]bool, error) {
+func readAcks(path string) (map[string]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	ids := map[string]bool{}
+	ids := map[string]string{}
 	for dec := json.NewDecoder(bufio.NewReader(f)); ; {
 		var a ack
 		if err := dec.Decode(&a); errors.Is(err, io.EOF) {
@@ -96,9 +116,9 @@ func readAcks(path string) (map[string]bool, error) {
 		} else if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		if ids[a.ID] {
+		if _, ok := ids[a.ID]; ok {
 			return nil, fmt.Errorf("%s: %s was acknowledged twice", path, a.ID)
 		}
-		ids[a.ID] = true
+		ids[a.ID] = a.Topic
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // breach is a kind of broken promise.
@@ -19,6 +20,7 @@ const (
 	breachChain     breach = "flushes that do not follow each other"
 	breachFile      breach = "files damaged or missing"
 	breachSeal      breach = "archive.sealed missing or wrong"
+	breachLetter    breach = "dead letter missing or wrong"
 	breachOverwrite breach = "overwriting PUT"
 	breachVerify    breach = "faults of archive verify"
 	breachCrash     breach = "subjects that crashed by themselves"
@@ -28,13 +30,14 @@ const (
 // breaches lists all kinds, in the order of a report.
 func breaches() []breach {
 	return []breach{breachAcked, breachLost, breachTwice, breachForeign, breachAltered, breachOrder, breachChain, breachFile,
-		breachSeal, breachOverwrite, breachVerify, breachCrash, breachBehind}
+		breachSeal, breachLetter, breachOverwrite, breachVerify, breachCrash, breachBehind}
 }
 
 // findings counts breaches and keeps the first of them in words.
 type findings struct {
 	counts map[breach]int
 	words  []string
+	since  time.Time // of the first; zero without any
 }
 
 // maxWords bounds what a report shows; the counts are of all.
@@ -42,7 +45,7 @@ const maxWords = 40
 
 func (f *findings) add(b breach, format string, args ...any) {
 	if f.counts == nil {
-		f.counts = map[breach]int{}
+		f.counts, f.since = map[breach]int{}, time.Now()
 	}
 	f.counts[b]++
 	if len(f.words) < maxWords {
@@ -62,10 +65,10 @@ func (f *findings) total() int {
 type flushRow struct {
 	seq        int64
 	part       logPartition
-	topicID    string // 32 hex digits
 	start, end int64
 	records    int64
 	files      []fileRow
+	purged     bool // files were replaced and removed: only what is live can be compared
 }
 
 // fileRow is a file as it was read.
@@ -79,6 +82,9 @@ type fileRow struct {
 func judgeFlush(f flushRow, next int64, log []row, out *findings) {
 	if f.start != next {
 		out.add(breachChain, "%s: flush %d starts at %d, the one before ends at %d", f.part, f.seq, f.start, next)
+	}
+	if f.purged {
+		return
 	}
 	var archived []row
 	for _, file := range f.files {
@@ -133,10 +139,11 @@ func compare(f flushRow, log, archived []row, out *findings) {
 	}
 }
 
-// judgeAcks looks every acknowledged event up in the log.
-func judgeAcks(acked map[string]bool, log map[string]int, out *findings) {
-	for id := range acked {
-		if log[id] == 0 {
+// judgeAcks looks every acknowledged event up in the log. Both map to a topic's id; the one of an acknowledgement may be
+// unknown.
+func judgeAcks(acked, log map[string]string, out *findings) {
+	for id, topic := range acked {
+		if at, ok := log[id]; !ok || topic != "" && topic != at {
 			out.add(breachAcked, "%s", id)
 		}
 	}

@@ -20,7 +20,7 @@ func records(offsets ...int64) []row {
 
 // flushOf is a flush [start, end) whose files have these rows.
 func flushOf(start, end int64, files ...[]row) flushRow {
-	f := flushRow{seq: 1, part: logPartition{"events.x", 2}, start: start, end: end}
+	f := flushRow{seq: 1, part: logPartition{"0a1b2c3d", "events.x", 2}, start: start, end: end}
 	for i, rows := range files {
 		f.records += int64(len(rows))
 		file := fileRow{key: fmt.Sprint("file-", i), start: start, end: end, rows: rows}
@@ -75,9 +75,9 @@ func TestJudgeFlush(t *testing.T) {
 
 func TestJudgeAcksAndSeals(t *testing.T) {
 	var got findings
-	judgeAcks(map[string]bool{"a": true, "b": true}, map[string]int{"a": 2, "c": 1}, &got)
+	judgeAcks(map[string]string{"a": "", "b": "", "d": "1", "e": "1"}, map[string]string{"a": "1", "c": "1", "d": "1", "e": "2"}, &got)
 	judgeSeals(map[string]bool{"s": true, "t": true}, map[string]int{"s": 3, "u": 1}, &got)
-	if got.counts[breachAcked] != 1 || got.counts[breachSeal] != 2 || got.total() != 3 {
+	if got.counts[breachAcked] != 2 || got.counts[breachSeal] != 2 || got.total() != 4 || got.since.IsZero() {
 		t.Errorf("%v %q", got.counts, got.words)
 	}
 }

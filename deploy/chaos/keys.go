@@ -51,8 +51,17 @@ func (a *putAudit) see(q request) {
 	}
 }
 
-func (a *putAudit) result() (puts int, violations []string) {
+// take hands over the violations since the last time.
+func (a *putAudit) take() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.puts, append([]string(nil), a.violations...)
+	v := a.violations
+	a.violations = nil
+	return v
+}
+
+func (a *putAudit) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.puts
 }

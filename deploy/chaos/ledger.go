@@ -13,9 +13,8 @@ type ledgerReader struct{ url string }
 
 // ledgerPartition is how far one partition is archived.
 type ledgerPartition struct {
-	topicID string // with dashes
-	part    logPartition
-	next    int64
+	part logPartition
+	next int64
 }
 
 // ledgerFile is what the ledger says of a file.
@@ -26,6 +25,7 @@ type ledgerFile struct {
 	bytes      int64
 	rows       int64
 	start, end int64
+	purged     bool // a swap says that its object is removed
 }
 
 func (l ledgerReader) with(ctx context.Context, f func(*pgx.Conn) error) error {
@@ -49,7 +49,9 @@ func (l ledgerReader) partitions(ctx context.Context) (all []ledgerPartition, wa
 			return err
 		}
 		all, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (p ledgerPartition, err error) {
-			return p, r.Scan(&p.topicID, &p.part.topic, &p.part.number, &p.next)
+			err = r.Scan(&p.part.topicID, &p.part.topic, &p.part.number, &p.next)
+			p.part.topicID = strings.ReplaceAll(p.part.topicID, "-", "")
+			return p, err
 		})
 		if err != nil {
 			return err
@@ -64,12 +66,12 @@ func (l ledgerReader) flushes(ctx context.Context, p ledgerPartition, from int64
 	files = map[int64][]ledgerFile{}
 	err = l.with(ctx, func(c *pgx.Conn) error {
 		rows, err := c.Query(ctx, `SELECT seq, off_start, off_end, records FROM archive_flush
-			WHERE topic_id = $1 AND partition = $2 AND off_end > $3 ORDER BY off_start`, p.topicID, p.part.number, from)
+			WHERE topic_id = $1 AND partition = $2 AND off_end > $3 ORDER BY off_start`, p.part.topicID, p.part.number, from)
 		if err != nil {
 			return err
 		}
 		all, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (flushRow, error) {
-			f := flushRow{part: p.part, topicID: strings.ReplaceAll(p.topicID, "-", "")}
+			f := flushRow{part: p.part}
 			return f, r.Scan(&f.seq, &f.start, &f.end, &f.records)
 		})
 		if err != nil {
@@ -79,17 +81,21 @@ func (l ledgerReader) flushes(ctx context.Context, p ledgerPartition, from int64
 		for _, f := range all {
 			seqs = append(seqs, f.seq)
 		}
-		rows, err = c.Query(ctx, `SELECT seq, key, digest, bytes, rows, off_start, off_end FROM archive_file
-			WHERE seq = ANY($1) AND purged IS NULL ORDER BY key`, seqs)
+		rows, err = c.Query(ctx, `SELECT seq, key, digest, bytes, rows, off_start, off_end, purged IS NOT NULL FROM archive_file
+			WHERE seq = ANY($1) ORDER BY key`, seqs)
 		if err != nil {
 			return err
 		}
 		var f ledgerFile
-		_, err = pgx.ForEachRow(rows, []any{&f.seq, &f.key, &f.digest, &f.bytes, &f.rows, &f.start, &f.end}, func() error {
+		_, err = pgx.ForEachRow(rows, []any{&f.seq, &f.key, &f.digest, &f.bytes, &f.rows, &f.start, &f.end, &f.purged}, func() error {
 			files[f.seq] = append(files[f.seq], f)
 			return nil
 		})
 		return err
 	})
 	return all, files, err
+}
+
+func scanFile(r pgx.CollectableRow) (f ledgerFile, err error) {
+	return f, r.Scan(&f.seq, &f.key, &f.digest, &f.bytes, &f.rows, &f.start, &f.end)
 }

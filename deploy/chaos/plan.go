@@ -31,6 +31,9 @@ const (
 	cutCommitted  fault = "cut, committed" // nobody dies: the archiver must find out by itself
 	killBroker    fault = "kill the broker"
 	killPostgres  fault = "kill the database"
+	killIngest    fault = "kill ingest"
+	killBoth      fault = "kill ingest, broker dead" // what ingest has acknowledged must be in the log, whoever dies
+	remakeTopic   fault = "topic made again"
 )
 
 // Faults of the object store, as one archiver sees it.
@@ -61,6 +64,7 @@ func processKinds() []kind {
 		{stopCommit, 1, 3 * time.Second},
 		{cutCommit, 2, 900 * time.Millisecond}, {cutCommitted, 2, 900 * time.Millisecond},
 		{killBroker, 1, 12 * time.Second}, {killPostgres, 1, 4 * time.Second},
+		{killIngest, 2, 2 * time.Second}, {killBoth, 1, 12 * time.Second}, {remakeTopic, 1, 2 * time.Second},
 	}
 }
 
@@ -85,26 +89,43 @@ type step struct {
 
 // schedule is what a seed stands for.
 type schedule struct {
-	Process []step `json:"process"`
-	Store   []step `json:"store"`
+	Kinds   []fault `json:"kinds"` // each must hit
+	Process []step  `json:"process"`
+	Store   []step  `json:"store"`
 }
 
 // makePlan fills d. Every kind comes once before any comes again.
 func makePlan(seed uint64, d time.Duration) schedule {
 	rng := rand.New(rand.NewPCG(seed, 0))
-	process := deal(rng, processKinds(), d, func(target int, f fault) step {
+	return fill(rng, processKinds(), storeKinds(), d)
+}
+
+// aimedPlan has only some kinds of faults of processes.
+func aimedPlan(seed uint64, d time.Duration, aims ...fault) schedule {
+	kinds := slices.DeleteFunc(processKinds(), func(k kind) bool { return !slices.Contains(aims, k.fault) })
+	return fill(rand.New(rand.NewPCG(seed, 0)), kinds, nil, d)
+}
+
+func fill(rng *rand.Rand, processes, stores []kind, d time.Duration) schedule {
+	process := deal(rng, processes, d, func(target int, f fault) step {
 		switch f {
-		case killBroker, killPostgres:
+		case killBroker, killPostgres, killIngest, remakeTopic:
 			return step{Target: -1}
+		case killBoth:
+			return step{Target: -1, For: between(rng, 500, 1000)} // how long ingest lives without the broker
 		case stopRandom, stopFile, stopUpdate, stopCommit:
 			return step{Target: target, For: between(rng, 0, 700)} // beyond the session's timeout
 		}
 		return step{Target: target, For: between(rng, 40, 300)}
 	})
-	store := deal(rng, storeKinds(), d, func(int, fault) step {
+	store := deal(rng, stores, d, func(int, fault) step {
 		return step{Target: rng.IntN(archivers), For: between(rng, 300, 1500)}
 	})
-	return schedule{Process: process, Store: store}
+	p := schedule{Process: process, Store: store}
+	for _, k := range slices.Concat(processes, stores) {
+		p.Kinds = append(p.Kinds, k.fault)
+	}
+	return p
 }
 
 func between(rng *rand.Rand, least, most int) time.Duration {
@@ -112,10 +133,13 @@ func between(rng *rand.Rand, least, most int) time.Duration {
 }
 
 // deal lays steps end to end, by what they are expected to take. Targets take turns: one recovers while the next is hit.
-func deal(rng *rand.Rand, kinds []kind, d time.Duration, fill func(target int, f fault) step) []step {
+func deal(rng *rand.Rand, kinds []kind, d time.Duration, draft func(target int, f fault) step) []step {
 	total := 0
 	for _, k := range kinds {
 		total += k.weight
+	}
+	if total == 0 {
+		return nil
 	}
 	first := slices.Clone(kinds)
 	rng.Shuffle(len(first), func(i, j int) { first[i], first[j] = first[j], first[i] })
@@ -130,7 +154,7 @@ func deal(rng *rand.Rand, kinds []kind, d time.Duration, fill func(target int, f
 		if at+k.cost > d {
 			return steps
 		}
-		s := fill(len(steps)%archivers, k.fault)
+		s := draft(len(steps)%archivers, k.fault)
 		s.At, s.Fault = at, k.fault
 		steps = append(steps, s)
 		at += k.cost

@@ -2,6 +2,7 @@ package main
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 )
@@ -28,7 +29,7 @@ func TestPlanHasEveryKind(t *testing.T) {
 					t.Fatalf("seed %d: %s at %s, after %s", seed, s.Fault, s.At, last)
 				}
 				last = s.At
-				if alone := s.Fault == killBroker || s.Fault == killPostgres; (s.Target < 0) != alone || s.Target >= archivers {
+				if alone := slices.Contains([]fault{killBroker, killPostgres, killIngest, killBoth, remakeTopic}, s.Fault); (s.Target < 0) != alone || s.Target >= archivers {
 					t.Errorf("seed %d: %s of %d", seed, s.Fault, s.Target)
 				}
 			}

@@ -56,6 +56,7 @@ type producers struct {
 	kill   context.CancelFunc // of everything
 	all    sync.WaitGroup
 	tally  *tally
+	direct *directProducer
 	faults chan error
 }
 
@@ -63,7 +64,7 @@ type producers struct {
 func produce(ctx context.Context, w world, acks *ackLog, t *tally) *producers {
 	work, kill := context.WithCancel(context.WithoutCancel(ctx))
 	more, stop := context.WithCancel(work)
-	p := &producers{stop: stop, kill: kill, tally: t, faults: make(chan error, httpWriters+2)}
+	p := &producers{stop: stop, kill: kill, tally: t, faults: make(chan error, httpWriters+3)}
 	run := func(f func() error) {
 		p.all.Go(func() {
 			if err := f(); err != nil {
@@ -75,8 +76,10 @@ func produce(ctx context.Context, w world, acks *ackLog, t *tally) *producers {
 		h := newHTTPProducer(w, fmt.Sprint("h", i), acks, t)
 		run(func() error { return h.run(more, work) })
 	}
-	d := &directProducer{broker: w.servers.kafkaAddr, acks: acks}
-	run(func() error { return d.run(more, work) })
+	p.direct = &directProducer{broker: w.servers.kafkaAddr, acks: acks}
+	run(func() error { return p.direct.run(more, work) })
+	y := &strayProducer{broker: w.servers.kafkaAddr, acks: acks}
+	run(func() error { return y.run(more, work) })
 	x := &dealProducer{broker: w.servers.kafkaAddr, acks: acks, tally: t}
 	run(func() error { return x.run(more, work) })
 	return p

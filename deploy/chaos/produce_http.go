@@ -103,7 +103,7 @@ func (h *httpProducer) judge(status int, answer []byte, evs []events.Event) []ev
 		if status/100 != 2 {
 			return evs
 		}
-		h.acks.add("http", evs[0].ID())
+		h.acks.add("http", "", evs[0].ID())
 		return nil
 	}
 	var results struct {
@@ -125,6 +125,6 @@ func (h *httpProducer) judge(status int, answer []byte, evs []events.Event) []ev
 			left = append(left, evs[i])
 		}
 	}
-	h.acks.add("http", acked...)
+	h.acks.add("http", "", acked...)
 	return left
 }

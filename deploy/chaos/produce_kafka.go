@@ -18,19 +18,21 @@ type directProducer struct {
 	broker string
 	acks   *ackLog
 	seq    int
+
+	mu      sync.Mutex // held while something is on its way
+	topicID string     // of the life that it writes to
+	client  *kgo.Client
 }
 
 // run begins nothing new when more ends, and gives up what it has begun when work ends.
 func (d *directProducer) run(more, work context.Context) error {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(d.broker), kgo.ClientID("chaos-direct"), kgo.RequiredAcks(kgo.AllISRAcks()),
-		kgo.ProducerLinger(5*time.Millisecond), kgo.MetadataMinAge(250*time.Millisecond))
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	// Records of an idempotent producer that may be on their way outlive their context; they end with their client.
-	defer context.AfterFunc(work, cl.Close)()
+	defer d.close()
 	return every(more, directEvery, func() error {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if err := d.open(work); err != nil {
+			return err
+		}
 		recs, ids, err := batchOf("d", &d.seq, directBatch, directStream)
 		if err != nil {
 			return err
@@ -38,16 +40,51 @@ func (d *directProducer) run(more, work context.Context) error {
 		var wg sync.WaitGroup
 		for i, r := range recs {
 			wg.Add(1)
-			cl.Produce(work, r, func(_ *kgo.Record, err error) {
+			d.client.Produce(work, r, func(_ *kgo.Record, err error) {
 				defer wg.Done()
 				if err == nil {
-					d.acks.add("direct", ids[i])
+					d.acks.add("direct", d.topicID, ids[i])
 				}
 			})
 		}
 		wg.Wait()
 		return nil
 	})
+}
+
+func (d *directProducer) open(work context.Context) error {
+	if d.client != nil {
+		return nil
+	}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(d.broker), kgo.ClientID("chaos-direct"), kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerLinger(5*time.Millisecond), kgo.MetadataMinAge(250*time.Millisecond))
+	if err != nil {
+		return err
+	}
+	d.client = cl
+	// Records of an idempotent producer that may be on their way outlive their context; they end with their client.
+	context.AfterFunc(work, cl.Close)
+	return nil
+}
+
+// pause waits for what is on its way, and lets nothing follow until resume.
+func (d *directProducer) pause() { d.mu.Lock() }
+
+// resume goes on, in the life of the topic that has this id.
+func (d *directProducer) resume(topicID string) {
+	defer d.mu.Unlock()
+	if topicID != d.topicID {
+		d.topicID = topicID
+		d.close()
+	}
+}
+
+// close is called with mu held, or when run is over.
+func (d *directProducer) close() {
+	if d.client != nil {
+		d.client.Close()
+		d.client = nil
+	}
 }
 
 // batchOf makes records of n new events.
@@ -140,7 +177,7 @@ func (x *dealProducer) deal(work context.Context, commit bool) error {
 	}
 	x.tally.transaction(commit)
 	if commit {
-		x.acks.add("transaction", ids...)
+		x.acks.add("transaction", "", ids...)
 	}
 	return nil
 }

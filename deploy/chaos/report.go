@@ -34,6 +34,8 @@ type report struct {
 	bytes    int64
 	flushes  int
 	puts     int
+	deleted  int64         // records that were lost with their topic
+	caught   time.Duration // from the beginning of faults to the first violation
 	caughtUp time.Duration
 	checked  time.Duration
 	ends     []string
@@ -43,7 +45,10 @@ type report struct {
 func (r *report) fill(s *stage, acked int) {
 	r.found, r.watch, r.acked = s.checker.found, s.world.watch.totals(), acked
 	r.rows, r.files, r.bytes, r.flushes = s.checker.rows, s.checker.files, s.checker.bytes, len(s.checker.seals)
-	r.puts, _ = s.world.audit.result()
+	r.puts, r.deleted = s.world.audit.count(), s.checker.deleted
+	if at := r.found.since; !at.IsZero() {
+		r.caught = at.Sub(s.began)
+	}
 	s.checker.tail.mu.Lock()
 	defer s.checker.tail.mu.Unlock()
 	r.records = s.checker.tail.records
@@ -60,7 +65,7 @@ func (r *report) void() []string {
 	for _, f := range r.tally.missed() {
 		why = append(why, fmt.Sprintf("%q never hit", f))
 	}
-	if r.watch.stale == 0 {
+	if r.watch.stale == 0 && r.tally.wants(stopUpdate) {
 		why = append(why, "no stale owner was ever refused")
 	}
 	if n := r.tally.kills(); n < r.options.MinKills {
@@ -115,6 +120,7 @@ func (r *report) print(w io.Writer) {
 	line("events sent again", "%d", r.tally.again)
 	line("events acknowledged", "%d", r.acked)
 	line("records in the log", "%d", r.records)
+	line("of them lost with a deleted topic", "%d", r.deleted)
 	line("rows archived", "%d in %d files of %d bytes, %d flushes sealed", r.rows, r.files, r.bytes, r.flushes)
 	line("writes below archive/ and manifests/", "%d", r.puts)
 	line("caught up, checked", "%s, %s", r.caughtUp.Round(time.Millisecond), r.checked.Round(time.Millisecond))
@@ -132,7 +138,7 @@ func (r *report) print(w io.Writer) {
 	case verdictVoid:
 		fmt.Fprintln(w, "VOID:", strings.Join(r.void(), "; "))
 	default:
-		fmt.Fprintf(w, "FAIL: %d violations\n", r.found.total())
+		fmt.Fprintf(w, "FAIL: %d violations, the first after %s\n", r.found.total(), r.caught.Round(100*time.Millisecond))
 	}
 	fmt.Fprintln(w, r.options.replay())
 }

@@ -31,7 +31,7 @@ func TestVerdict(t *testing.T) {
 		{"a violation in a void run", func(r *report) {
 			r.tally.faults[s3Cut].hit = 0
 			r.found.add(breachTwice, "offset 7")
-		}, verdictFail, "FAIL: 1 violations"},
+		}, verdictFail, "FAIL: 1 violations, the first"},
 		{"nobody was stale", func(r *report) { r.watch.stale = 0 }, verdictVoid, "no stale owner"},
 		{"too few kills", func(r *report) { r.options.MinKills = 1000 }, verdictVoid, "want 1000"},
 		{"too few conflicts", func(r *report) { r.options.MinConflicts = 3 }, verdictVoid, "2 stale owners refused, want 3"},

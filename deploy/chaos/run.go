@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 )
@@ -20,12 +19,17 @@ type options struct {
 	Dir            string
 	UntilViolation bool
 	Keep           bool
+	Mutant         string  // name of the program under test
+	Aims           []fault // only these kinds; all where empty
 	MinKills       int
 	MinConflicts   int
 }
 
 // replay is the command that makes the same plan again.
 func (o options) replay() string {
+	if o.Mutant != "" {
+		return fmt.Sprintf("replay: go run ./deploy/chaos --seed %d mutants %s", o.Seed, o.Mutant)
+	}
 	return fmt.Sprintf("replay: go run ./deploy/chaos --seed %d --duration %s", o.Seed, o.Duration)
 }
 
@@ -40,6 +44,9 @@ func rampage(ctx context.Context, o options, out io.Writer) (rep report, err err
 	ctx, cancel := context.WithTimeoutCause(ctx, o.Duration+overhead, errors.New("the run takes far longer than its faults"))
 	defer cancel()
 	p := makePlan(o.Seed, o.Duration)
+	if len(o.Aims) > 0 {
+		p = aimedPlan(o.Seed, o.Duration, o.Aims...)
+	}
 	fmt.Fprintf(out, "seed %d, duration %s\n", o.Seed, o.Duration)
 	p.print(out)
 	dir, err := prepareDir(o)
@@ -99,50 +106,51 @@ func programUnderTest(ctx context.Context, o options, dir string, out io.Writer)
 	if o.Signalbox != "" {
 		return filepath.Abs(o.Signalbox)
 	}
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return "", fmt.Errorf("find the module: name a binary with --signalbox: %w", err)
-	}
 	path := filepath.Join(dir, "signalbox")
 	fmt.Fprintln(out, "building signalbox")
-	build := exec.CommandContext(ctx, "go", "build", "-o", path, "./services/signalbox")
-	build.Dir, build.Env = string(root[:len(root)-1]), append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build signalbox: %w\n%s", err, text)
-	}
-	return path, nil
+	return path, buildSignalbox(ctx, path)
 }
 
 // history lets the plan happen while producers write.
 func (s *stage) history(ctx context.Context, p schedule, t *tally, out io.Writer) error {
 	writers := produce(ctx, s.world, s.acks, t)
 	faults, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(s.options.Duration, func() { cancel(nil) })
-	defer timer.Stop()
-	watched := make(chan error, 1)
-	go func() { watched <- s.watchOver(faults, cancel) }()
-	n := &nemesis{servers: s.servers, archiver: s.archivers, watch: s.world.watch, tally: t, progress: s.progress}
-	err := n.run(faults, p)
+	planned, done := context.WithTimeout(faults, s.options.Duration)
+	defer done()
+	watched := make(chan struct{})
+	s.began = time.Now()
+	go func() {
+		defer close(watched)
+		s.watchOver(faults, cancel)
+	}()
+	n := &nemesis{servers: s.servers, archiver: s.archivers, control: s.control, watch: s.world.watch, tally: t, progress: s.progress,
+		remake: func(ctx context.Context) (bool, error) { return s.remake(ctx, writers.direct) }}
+	err := n.run(planned, p)
+	if err == nil {
+		err = n.again(faults, p)
+	}
 	fmt.Fprintf(out, "faults end after %s\n", time.Since(n.began).Round(time.Second))
 	cancel(nil)
 	if err != nil {
 		writers.kill()
 	}
-	return errors.Join(err, <-watched, writers.end(), ctx.Err())
+	<-watched
+	return errors.Join(err, writers.end(), ctx.Err())
 }
 
 // watchOver checks what is archived while it happens, if that is asked for, and ends the faults at the first violation.
-func (s *stage) watchOver(ctx context.Context, end context.CancelCauseFunc) error {
-	if !s.options.UntilViolation {
-		return nil
-	}
-	for pause(ctx, 2*time.Second) {
-		// A database that was just killed cannot be asked: the next look is soon enough. The flush that was looked at
-		// when ctx ended would be looked at twice, so a look is never cut short.
-		_ = s.checker.advance(context.WithoutCancel(ctx))
-		if s.checker.found.total() > 0 || len(s.overwrites()) > 0 {
+func (s *stage) watchOver(ctx context.Context, end context.CancelCauseFunc) {
+	for s.options.UntilViolation && pause(ctx, lookEvery) {
+		// The flush that was looked at when ctx ended would be looked at twice, so a look is never cut short.
+		if err := s.checker.look(context.WithoutCancel(ctx), s.acks); err != nil {
+			fmt.Fprintf(s.progress, "%8.3fs no look: %v\n", time.Since(s.began).Seconds(), err)
+		}
+		s.overwrites()
+		if s.violated() {
 			end(errViolation)
 		}
 	}
-	return nil
 }
+
+// violated says whether the run may end, because it was to end at the first violation.
+func (s *stage) violated() bool { return s.options.UntilViolation && s.checker.found.total() > 0 }

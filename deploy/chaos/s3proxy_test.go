@@ -137,11 +137,11 @@ func TestPutAudit(t *testing.T) {
 	put(t, p, fileKey, true)
 	put(t, p, manifestKey, true)
 	put(t, p, "/signalbox/probe/x", false)
-	if n, bad := p.audit.result(); n != 2 || len(bad) != 0 {
+	if n, bad := p.audit.count(), p.audit.take(); n != 2 || len(bad) != 0 {
 		t.Errorf("%d writes, %q", n, bad)
 	}
 	put(t, p, fileKey, false)
-	if n, bad := p.audit.result(); n != 3 || len(bad) != 1 || !strings.Contains(bad[0], "p3-10-20-7.parquet") {
+	if n, bad := p.audit.count(), p.audit.take(); n != 3 || len(bad) != 1 || !strings.Contains(bad[0], "p3-10-20-7.parquet") {
 		t.Errorf("%d writes, %q", n, bad)
 	}
 }

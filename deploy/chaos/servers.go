@@ -73,20 +73,13 @@ func (s *servers) bucket(endpoint string) (*s3bucket.Bucket, error) {
 		AccessKey: s.store.AccessKey, SecretKey: s.store.SecretKey})
 }
 
-// killBroker kills the broker and starts it again on its port.
-func (s *servers) killBroker(ctx context.Context) error {
+// killBroker kills the broker and starts it again on its port; between is called while it is dead.
+func (s *servers) killBroker(ctx context.Context, between func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.broker.Kill()
-	// The parent that was waited for may be gone before the broker: until then the port is taken, and another would be chosen.
-	if err := until(ctx, 20*time.Millisecond, func() (bool, error) {
-		l, err := net.Listen("tcp", s.kafkaAddr)
-		if err != nil {
-			return false, nil //nolint:nilerr // not yet
-		}
-		return true, l.Close()
-	}); err != nil {
-		return fmt.Errorf("port of the killed broker: %w", err)
+	if err := between(); err != nil {
+		return err
 	}
 	again, err := kafkatest.StartApache(ctx, filepath.Join(s.dir, "kafka"))
 	if err != nil {

@@ -24,13 +24,15 @@ type stage struct {
 	world     world
 	archivers []*subject
 	control   *subject
+	conform   *subject
 	acks      *ackLog
 	bucket    *s3bucket.Bucket
 	checker   *checker
 	tailing   sync.WaitGroup
 	untail    context.CancelFunc
-	log       *os.File // of the servers
-	progress  *os.File // of the nemesis
+	began     time.Time // of the faults
+	log       *os.File  // of the servers
+	progress  *os.File  // of the nemesis
 }
 
 // open starts servers and subjects, and waits until events are taken. close ends what it started, also after an error.
@@ -120,6 +122,12 @@ func (s *stage) subjects(ctx context.Context) (err error) {
 	if out, err := apply.CombinedOutput(); err != nil {
 		return fmt.Errorf("signalbox apply: %w\n%s", err, out)
 	}
+	if s.conform, err = newSubject(s.world, "conform", -1); err != nil {
+		return err
+	}
+	if err := s.conform.start(); err != nil {
+		return err
+	}
 	for i := range archivers {
 		a, err := newSubject(s.world, "archive", i)
 		if err != nil {
@@ -150,7 +158,12 @@ func (s *stage) openChecker(ctx context.Context) (err error) {
 // close ends everything, the servers last.
 func (s *stage) close(ctx context.Context) error {
 	var faults []error
-	for _, a := range append(append([]*subject(nil), s.archivers...), s.control) {
+	if s.checker != nil && s.violated() { // nothing is left to be seen: no drain
+		over, cancel := context.WithCancel(ctx)
+		cancel()
+		ctx = over
+	}
+	for _, a := range append(append([]*subject(nil), s.archivers...), s.conform, s.control) {
 		if a != nil {
 			faults = append(faults, a.end(ctx))
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,17 +14,21 @@ import (
 	"github.com/signalbox-ml/signalbox/events"
 )
 
-// logPartition is a partition by its name.
+// logPartition is a partition of one life of a topic: who makes a topic again starts from offset 0.
 type logPartition struct {
-	topic  string
-	number int32
+	topicID string // 32 hexadecimal digits
+	topic   string
+	number  int32
 }
 
-func (p logPartition) String() string { return fmt.Sprintf("%s/%d", p.topic, p.number) }
+func (p logPartition) String() string {
+	return fmt.Sprintf("%s.%s/%d", p.topic, p.topicID[:min(8, len(p.topicID))], p.number)
+}
 
 // row is what the checker keeps of a record.
 type row struct {
 	offset int64
+	number int32             // of the partition
 	sum    [sha256.Size]byte // of everything that the archive promises to keep
 	id     string
 }
@@ -55,10 +60,13 @@ type tail struct {
 
 	mu      sync.Mutex
 	changed chan struct{}
+	topics  map[string]string // name: id of its present life
+	deleted map[string]bool   // ids of lives that are over
 	rows    map[logPartition][]row
 	next    map[logPartition]int64
-	ids     map[string]int // of CloudEvents, how often
+	ids     map[string]string // of CloudEvents: the topic's id
 	sealed  map[string]int
+	letters letters
 	records int64
 }
 
@@ -69,8 +77,8 @@ func newTail(broker string) (*tail, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tail{client: cl, changed: make(chan struct{}), rows: map[logPartition][]row{}, next: map[logPartition]int64{},
-		ids: map[string]int{}, sealed: map[string]int{}}, nil
+	return &tail{client: cl, changed: make(chan struct{}), topics: map[string]string{}, deleted: map[string]bool{},
+		rows: map[logPartition][]row{}, next: map[logPartition]int64{}, ids: map[string]string{}, sealed: map[string]int{}, letters: newLetters()}, nil
 }
 
 // run reads until ctx ends. Errors of fetches go away by themselves, or show as a log that stays behind.
@@ -78,6 +86,7 @@ func (t *tail) run(ctx context.Context) {
 	defer t.client.Close()
 	for ctx.Err() == nil {
 		fetches := t.client.PollFetches(ctx)
+		t.identify(ctx, fetches)
 		t.mu.Lock()
 		fetches.EachRecord(t.see)
 		close(t.changed)
@@ -87,13 +96,16 @@ func (t *tail) run(ctx context.Context) {
 }
 
 func (t *tail) see(r *kgo.Record) {
-	p := logPartition{r.Topic, r.Partition}
+	p := logPartition{t.topics[r.Topic], r.Topic, r.Partition}
+	if p.topicID == "" || r.Offset < t.next[p] {
+		return // of a life that is over, and was read to its end
+	}
 	t.next[p] = r.Offset + 1
 	if r.Attrs.IsControl() {
 		return
 	}
 	t.records++
-	out := row{offset: r.Offset}
+	out := row{offset: r.Offset, number: r.Partition}
 	headers := make([]events.RecordHeader, 0, len(r.Headers))
 	for _, h := range r.Headers {
 		headers = append(headers, events.RecordHeader(h))
@@ -103,38 +115,46 @@ func (t *tail) see(r *kgo.Record) {
 	}
 	out.sum = sumOf(r.Key, r.Value, headers, r.Timestamp)
 	t.rows[p] = append(t.rows[p], out)
-	if r.Topic == events.TopicArchive {
+	t.letters.see(p, r.Offset, r.Key, r.Value, headers)
+	switch {
+	case r.Topic == events.TopicArchive:
 		t.sealed[out.id]++
-	} else {
-		t.ids[out.id]++
+	case !strings.HasSuffix(r.Topic, ".dlq"): // a letter has the id of its original
+		t.ids[out.id] = p.topicID
 	}
 }
 
-// take waits for all records of a partition before end, and hands them over.
-func (t *tail) take(ctx context.Context, p logPartition, end int64) ([]row, error) {
+// await waits until a partition is read up to end. Its error is errBehind.
+func (t *tail) await(ctx context.Context, p logPartition, end int64) error {
 	for {
 		t.mu.Lock()
 		next, changed := t.next[p], t.changed
-		if next >= end {
-			rows := t.rows[p]
-			n := 0
-			for n < len(rows) && rows[n].offset < end {
-				n++
-			}
-			t.rows[p] = rows[n:]
-			t.mu.Unlock()
-			return rows[:n:n], nil
-		}
 		t.mu.Unlock()
+		if next >= end {
+			return nil
+		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%s: the log was read up to %d, the archive says that it goes to %d", p, next, end)
+			return fmt.Errorf("%s: the log was read up to %d, the archive says that it goes to %d: %w", p, next, end, errBehind)
 		}
 	}
 }
 
-// left counts records that nobody took.
+// take hands over the records of a partition before end.
+func (t *tail) take(p logPartition, end int64) []row {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rows := t.rows[p]
+	n := 0
+	for n < len(rows) && rows[n].offset < end {
+		n++
+	}
+	t.rows[p] = rows[n:]
+	return rows[:n:n]
+}
+
+// left returns records that nobody took.
 func (t *tail) left() map[logPartition][]row {
 	t.mu.Lock()
 	defer t.mu.Unlock()

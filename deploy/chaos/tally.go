@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,6 +17,7 @@ type count struct {
 // tally counts faults and producers. It is safe for concurrent use.
 type tally struct {
 	mu        sync.Mutex
+	kinds     []fault // each must hit
 	faults    map[fault]*count
 	again     int
 	committed int
@@ -25,7 +27,7 @@ type tally struct {
 
 // newTally knows what was planned.
 func newTally(p schedule) *tally {
-	t := &tally{faults: map[fault]*count{}}
+	t := &tally{kinds: p.Kinds, faults: map[fault]*count{}}
 	for _, k := range append(processKinds(), storeKinds()...) {
 		t.faults[k.fault] = &count{}
 	}
@@ -85,15 +87,22 @@ func (t *tally) kills() int {
 	return n
 }
 
-// missed lists the kinds that never hit.
+// missed lists the kinds of the plan that never hit.
 func (t *tally) missed() []fault {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var out []fault
-	for _, k := range append(processKinds(), storeKinds()...) {
-		if t.faults[k.fault].hit == 0 {
-			out = append(out, k.fault)
+	for _, f := range t.kinds {
+		if t.faults[f].hit == 0 {
+			out = append(out, f)
 		}
 	}
 	return out
+}
+
+// wants says whether a kind is in the plan.
+func (t *tally) wants(f fault) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Contains(t.kinds, f)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,6 +59,18 @@ func (b *bench) fill(ctx context.Context, s shape) error {
 	}
 	b.topics[s.topic] = true
 	return nil
+}
+
+// drop deletes the topics that were filled: an archiver archives whatever there is.
+func (b *bench) drop(ctx context.Context) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(b.servers.Kafka.Addr()))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	_, err = kadm.NewClient(cl).DeleteTopics(ctx, slices.Collect(maps.Keys(b.topics))...)
+	clear(b.topics)
+	return err
 }
 
 // maker makes the same events each time.

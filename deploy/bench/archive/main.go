@@ -40,7 +40,7 @@ type bench struct {
 	self    string // this program, for the parts that are processes of their own
 	servers *rig.Servers
 	report  *figures.Report
-	topics  map[string]bool // that are filled
+	topics  map[string]bool // that are filled, until the measurement is over
 }
 
 // measurements by name, in the order of the table.
@@ -102,7 +102,7 @@ func run(ctx context.Context, o options) (err error) {
 	_, all := measurements()
 	for _, name := range chosen {
 		b.report.Load(name)
-		if err := all[name](b, ctx); err != nil {
+		if err := errors.Join(all[name](b, ctx), b.drop(ctx)); err != nil {
 			return errors.Join(fmt.Errorf("%s: %w", name, err), b.publish()) // what was measured before it is worth keeping
 		}
 	}
