@@ -28,12 +28,14 @@ const (
 // LetterFilter chooses dead letters. Zero members choose all.
 type LetterFilter struct {
 	Reason, Stage string
+	Except        string    // not this stage
 	Since, Until  time.Time // Since <= time of the letter < Until
 }
 
 // Match reports whether the filter chooses d.
 func (f LetterFilter) Match(d DeadLetter) bool {
 	return (f.Reason == "" || f.Reason == d.Reason) && (f.Stage == "" || f.Stage == d.Stage) &&
+		(f.Except == "" || f.Except != d.Stage) &&
 		!d.Buried.Before(f.Since) && (f.Until.IsZero() || d.Buried.Before(f.Until))
 }
 

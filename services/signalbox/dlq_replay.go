@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -12,6 +13,9 @@ import (
 	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/events/kafka"
 )
+
+// copies is the stage of letters whose records stay where they are: the group of the role conform.
+const copies = "signalbox.conform"
 
 // replayFlags say how letters are sent again.
 type replayFlags struct {
@@ -33,6 +37,7 @@ new letter, which goes on counting attempts and can be replayed, too.
 Every letter is sent exactly once to each target, whatever becomes of this command: repeat it after a crash, or with other
 filters, and it sends what was not sent. Records and the marks of their letters are committed in one transaction; of two
 replays of one topic, the later one takes over. Consumers must read committed records only, as those of Signalbox do.
+What the role conform found wrong is still in its topic, so it is not sent there again unless --stage asks for it.
 The brokers must allow to write to both topics, and the transactional id signalbox.dlq.replay.TOPIC.dlq.`,
 		Example: "  signalbox dlq replay --topic events.flights --reason schema_violation --dry-run\n" +
 			"  signalbox dlq replay --topic events.flights --since 24h --rate 100/s",
@@ -72,9 +77,9 @@ func (s *session) dlqReplay(c *cobra.Command, v *settings, f replayFlags) error 
 		return err
 	}
 	topic := strings.TrimSuffix(f.topic, events.DeadLetterTopic(""))
-	report := replayReport{Topic: topic, To: f.to, DryRun: f.dry}
-	if report.To == "" {
-		report.To = topic
+	report := replayReport{Topic: topic, To: cmp.Or(f.to, topic), DryRun: f.dry}
+	if report.To == topic && f.stage != copies {
+		filter.Except = copies
 	}
 	var fault error
 	report.Replayed, fault = kafka.Replay(c.Context(), kafka.ReplayConfig{

@@ -25,6 +25,12 @@ const buriedTopic = "events.flights"
 
 func newLetterbox(t *testing.T, reasons ...string) *letterbox {
 	t.Helper()
+	return letterboxOf(t, "judge", reasons...)
+}
+
+// letterboxOf has the letters of one consumer.
+func letterboxOf(t *testing.T, group string, reasons ...string) *letterbox {
+	t.Helper()
 	b, err := devbroker.Start(devbroker.Config{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +67,7 @@ func newLetterbox(t *testing.T, reasons ...string) *letterbox {
 		t.Fatal(err)
 	}
 	buried := make(chan struct{}, len(reasons)+1)
-	c, err := kafka.NewConsumer(kafka.ConsumerConfig{Config: cfg, Group: "judge", Topics: []string{buriedTopic},
+	c, err := kafka.NewConsumer(kafka.ConsumerConfig{Config: cfg, Group: group, Topics: []string{buriedTopic},
 		Handler: events.HandlerFunc(func(_ context.Context, ev events.Event) error {
 			buried <- struct{}{}
 			return events.Permanent(ev.Subject(), errors.New("not like this"))
@@ -140,6 +146,17 @@ func TestDeadLetterCommands(t *testing.T) {
 	}
 	if b.decode(&list, "ls", "--reason", "bad"); len(list.Letters) != 1 || list.Letters[0].Replayed != 2 {
 		t.Errorf("after the replay: %+v", list)
+	}
+}
+
+// The records of copies are still in their topic: once more there would be twice.
+func TestReplayLeavesCopies(t *testing.T) {
+	b := letterboxOf(t, copies, "bad")
+	for args, want := range map[string]int64{"": 0, "--to events.other": 1, "--to " + buriedTopic: 0, "--stage " + copies: 1} {
+		var report replayReport
+		if b.decode(&report, append([]string{"replay", "--topic", buriedTopic}, strings.Fields(args)...)...); report.Sent != want {
+			t.Errorf("replay %s: %+v, want %d", args, report, want)
+		}
 	}
 }
 
