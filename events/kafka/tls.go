@@ -79,7 +79,11 @@ func (c Config) dialer() dialFunc {
 		dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
 	}
 	if !c.TLS.Enabled {
-		return dial
+		return func(ctx context.Context, network, address string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, dialTimeout) // the client's context has no end
+			defer cancel()
+			return dial(ctx, network, address)
+		}
 	}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, dialTimeout)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -99,16 +98,23 @@ func (a *app) openBucket(ctx context.Context) error {
 			return err
 		}
 	}
-	report, err := probe.Run(ctx, a.bucket, probe.Config{Writers: 4, Keys: 2})
-	if err != nil {
+	var report probe.Report
+	if err := a.patiently(ctx, "object store", func(ctx context.Context) error {
+		var err error
+		report, err = probe.Run(ctx, a.bucket, probe.Config{Writers: 4, Keys: 2})
+		return err
+	}); err != nil {
 		return fmt.Errorf("object store: %w", err)
 	}
 	return report.Err()
 }
 
 func (a *app) openCatalog(ctx context.Context) error {
-	var err error
-	if a.catalog, err = pgcatalog.Open(ctx, pgcatalog.Config{URL: a.cfg.DatabaseURL, MaxConns: 16, Log: a.log}); err != nil {
+	if err := a.patiently(ctx, "database", func(ctx context.Context) error {
+		var err error
+		a.catalog, err = pgcatalog.Open(ctx, pgcatalog.Config{URL: a.cfg.DatabaseURL, MaxConns: 16, Log: a.log})
+		return err
+	}); err != nil {
 		return err
 	}
 	a.closing("catalog", func(context.Context) error { a.catalog.Close(); return nil })
@@ -124,8 +130,8 @@ func (a *app) openTopics(ctx context.Context) error {
 	}
 	a.closing("kafka admin", func(context.Context) error { a.admin.Close(); return nil })
 	a.ready = append(a.ready, check{"kafka", a.admin.Ping})
-	if err := a.admin.Ping(ctx); errors.Is(err, kafka.ErrSecurity) {
-		return err // nobody has to wait to learn it
+	if err := a.patiently(ctx, "kafka", a.admin.Ping); err != nil {
+		return err
 	}
 	topics := events.LifecycleTopics()
 	streams, err := a.catalog.ListSpecs(ctx, spec.KindStream)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -43,7 +44,12 @@ type cord struct {
 
 func (c *cord) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if c.isCut() {
-		<-ctx.Done() // nobody is there to be told quickly
+		wait := time.NewTimer(time.Second) // nobody is there to be told quickly
+		defer wait.Stop()
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+		}
 		return nil, errDead
 	}
 	conn, err := c.dial(ctx, network, address)
