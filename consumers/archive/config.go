@@ -23,6 +23,8 @@ type positions interface {
 	Commit(ctx context.Context, f ledger.Flush, seal func(seq int64) ([]events.Event, error)) (ledger.Flush, error)
 	// Observe notes that a partition without new records is complete up to a time.
 	Observe(ctx context.Context, c ledger.Claim, archivedThrough, eventTime time.Time, caughtUp bool) error
+	// History returns every partition of every topic.
+	History(ctx context.Context) ([]ledger.PartitionState, error)
 	// Flushes returns the flushes of p that end after offset from, in order, at most limit.
 	Flushes(ctx context.Context, p ledger.Partition, from int64, limit int) ([]ledger.Flush, error)
 }

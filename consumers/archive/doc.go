@@ -46,7 +46,8 @@
 //	commit's answer is lost            the repeated commit returns the flush that is there
 //	another object under the name      ErrConflict: the assignment ends, the next epoch has other names
 //	retention overtook us              a flush without files, reason lost_to_retention, and a warning
-//	topic deleted and made again       another topic id, another chain from offset 0
+//	topic deleted and made again       another topic id, another chain from offset 0; nobody claims the old one again, so its
+//	                                   last manifest, if it is missing, is written by whoever notices that nobody has it
 //	stop                               Revoked and Run flush within Drain; the rest is read again
 //
 // A partition is complete up to its newest archived append time, or, when the tap says that it is idle, up to Skew ago.

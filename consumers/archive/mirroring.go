@@ -6,6 +6,7 @@ import (
 
 	"github.com/signalbox-ml/signalbox/consumers/archive/mirror"
 	"github.com/signalbox-ml/signalbox/registry/cas"
+	"github.com/signalbox-ml/signalbox/registry/ledger"
 )
 
 // link returns the digest of the manifest of p's last flush, which the next one names; zero before the first.
@@ -22,18 +23,24 @@ func (a *Archiver) writeMirror(ctx context.Context, p *partition) error {
 	if p.mirrored {
 		return nil
 	}
-	body, err := mirror.EncodeFlush(*p.last)
+	err := a.writeManifest(ctx, *p.last)
+	p.mirrored = err == nil
+	return err
+}
+
+// writeManifest puts f's manifest in the bucket unless it is there.
+func (a *Archiver) writeManifest(ctx context.Context, f ledger.Flush) error {
+	body, err := mirror.EncodeFlush(f)
 	if err != nil {
 		return err
 	}
-	err = a.put(ctx, p.last.Manifest, body, cas.Sum(body), mediaJSON)
+	err = a.put(ctx, f.Manifest, body, cas.Sum(body), mediaJSON)
 	if errors.Is(err, ErrConflict) {
 		// The ledger is the authority and goes on; Verify reports the manifest until somebody has looked at it.
 		a.counts.conflicts.Add(1)
-		a.cfg.Log.ErrorContext(ctx, "manifest does not match the ledger", "partition", p.String(), "error", err)
-		err = nil
+		a.cfg.Log.ErrorContext(ctx, "manifest does not match the ledger", "error", err)
+		return nil
 	}
-	p.mirrored = err == nil
 	return err
 }
 

@@ -14,8 +14,10 @@ func (a *Archiver) Run(ctx context.Context) error {
 	// Flushes outlive ctx until the drain is over.
 	hard, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
-	var flushes sync.WaitGroup
+	var flushes, tails sync.WaitGroup
 	defer flushes.Wait()
+	defer tails.Wait()
+	tails.Go(func() { a.watchTails(ctx) })
 	tick := time.NewTicker(max(10*time.Millisecond, min(time.Second, a.cfg.MaxAge/4)))
 	defer tick.Stop()
 	for {
