@@ -28,15 +28,15 @@ func (b *bench) freshness(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	database, err := b.servers.NewDatabase(ctx, "a7")
+	database, err := b.servers.NewDatabase(ctx, "fresh")
 	if err != nil {
 		return err
 	}
-	if err := b.servers.NewBucket(ctx, "a7"); err != nil {
+	if err := b.servers.NewBucket(ctx, "fresh"); err != nil {
 		return err
 	}
 	p, err := rig.Serve(ctx, rig.Serving{
-		Program: b.program, Dir: filepath.Join(b.dir, "a7"), Roles: []string{"archive"}, Servers: b.servers, Bucket: "a7", Database: database,
+		Program: b.program, Dir: filepath.Join(b.dir, "a7"), Roles: []string{"archive"}, Servers: b.servers, Bucket: "fresh", Database: database,
 		Settings: fmt.Sprintf("archive: {max_age: %s}\n", rotation),
 	})
 	if err != nil {
