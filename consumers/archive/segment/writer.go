@@ -33,6 +33,7 @@ type Writer struct {
 	options []parquet.WriterOption
 	parquet *parquet.GenericWriter[columns]
 	unpack  *unpacker
+	closed  bool // parquet ended a file
 	rows    []columns
 	seg     Segment
 }
@@ -65,20 +66,36 @@ func (w *Writer) Close() (Segment, error) {
 	if err := w.parquet.Close(); err != nil {
 		return Segment{}, fmt.Errorf("close segment: %w", err)
 	}
+	w.closed = true
 	seg := w.seg
 	seg.Body = bytes.Clone(w.out.Bytes())
 	seg.Digest = cas.Sum(seg.Body)
 	return seg, nil
 }
 
-// Reset drops the rows since the last Close. It takes a new Parquet writer each time: one of parquet-go v0.32 that was
-// reset loses the columns' names in the footer's chunks.
+// Reset drops the rows since the last Close.
 func (w *Writer) Reset() {
 	w.out.Reset()
-	w.parquet = parquet.NewGenericWriter[columns](&w.out, w.options...)
+	w.encoder()
 	w.rows = w.rows[:0]
 	w.unpack.reset()
 	w.seg = Segment{}
+}
+
+// encoder makes the Parquet writer ready. One costs as much as some hundred rows, so one that ended a file is used again. The
+// footer of that file shares the names of the columns with the writer, and parquet-go v0.32 wipes what a footer had.
+func (w *Writer) encoder() {
+	if !w.closed {
+		w.parquet = parquet.NewGenericWriter[columns](&w.out, w.options...)
+		return
+	}
+	for _, group := range w.parquet.File().Metadata().RowGroups {
+		for i := range group.Columns {
+			group.Columns[i].MetaData.PathInSchema = nil
+		}
+	}
+	w.parquet.Reset(&w.out)
+	w.closed = false
 }
 
 func (w *Writer) flush() error {
