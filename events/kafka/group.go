@@ -54,7 +54,8 @@ type seek struct {
 }
 
 func newGroup(c Config, regex bool, revoke time.Duration) *group {
-	return &group{log: c.Log, server: c.GroupProtocol == GroupConsumer, regex: regex, session: c.SessionTimeout, revoke: revoke, lanes: map[string]map[int32]*lane{}, late: map[string]map[int32]*lane{}}
+	return &group{log: c.Log, server: c.GroupProtocol == GroupConsumer, regex: regex, session: c.SessionTimeout, revoke: revoke,
+		share: share{freed: make(chan struct{}, 1)}, lanes: map[string]map[int32]*lane{}, late: map[string]map[int32]*lane{}}
 }
 
 // options of the group's client. assigned is called with each new lane.
@@ -135,6 +136,7 @@ func (g *group) begin(ctx context.Context, l *lane, work func(context.Context, *
 	g.wg.Go(func() {
 		defer close(l.done)
 		defer l.kill()
+		defer l.emptied()
 		if l.prev == nil || l.alone(ctx) {
 			work(ctx, l)
 		}
@@ -225,6 +227,7 @@ func (g *group) run(ctx context.Context, cl *kgo.Client) {
 	for ctx.Err() == nil {
 		pctx, cancel := context.WithCancel(ctx)
 		g.applySeeks(cl, cancel)
+		g.share.await(pctx)
 		fetches := cl.PollFetches(pctx)
 		cancel()
 		for _, f := range fetches {
@@ -274,7 +277,7 @@ func (g *group) forget(cl *kgo.Client, topic string) {
 func (g *group) seek(l *lane, offset int64) {
 	l.mu.Lock()
 	l.deaf, l.queue, l.quiet = true, nil, fetched{}
-	l.share.moved(l, 0)
+	l.share.moved(l, 0, 0)
 	l.mu.Unlock()
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -51,6 +51,7 @@ type lane struct {
 	busy    bool // the goroutine works on something that it took
 	queue   []fetched
 	queued  int64   // bytes in queue
+	hand    int64   // bytes of what the owner works on
 	common  int64   // of them, how many count as common; share keeps it
 	quiet   fetched // newest idle notice
 	quietAt time.Time
@@ -78,7 +79,7 @@ func (l *lane) push(f fetched) {
 		return // the broker repeats an error until the partition is paused
 	}
 	l.queue = append(l.queue, f)
-	full := l.share.moved(l, l.queued+f.bytes)
+	full := l.share.moved(l, l.queued+f.bytes, l.hand)
 	if !l.paused && (len(l.queue) >= laneDepth || full || f.err != nil) {
 		l.paused = true
 		l.cl.PauseFetchPartitions(map[string][]int32{l.topic: {l.partition}})
@@ -92,6 +93,7 @@ func (l *lane) take(freshness time.Duration) (fetched, bool) {
 	for {
 		l.mu.Lock()
 		l.busy = false
+		l.share.moved(l, l.queued, 0)
 		if l.stopped {
 			l.mu.Unlock()
 			return fetched{}, false
@@ -99,7 +101,7 @@ func (l *lane) take(freshness time.Duration) (fetched, bool) {
 		if len(l.queue) > 0 {
 			f := l.queue[0]
 			l.queue = l.queue[1:]
-			full := l.share.moved(l, l.queued-f.bytes)
+			full := l.share.moved(l, l.queued-f.bytes, f.bytes)
 			l.busy = true
 			if len(l.queue) <= 1 && !full && f.err == nil { // early enough that the next fetch comes in time
 				l.resume()
@@ -231,7 +233,7 @@ func (l *lane) stop() {
 		return
 	}
 	l.stopped, l.queue = true, nil
-	l.share.moved(l, 0)
+	l.share.moved(l, 0, l.hand)
 	l.resume() // a paused partition would stay paused for its next assignment
 	close(l.stopping)
 	if !l.begun {
@@ -270,6 +272,13 @@ func (l *lane) moved(next int64) {
 	}
 	l.next = next
 	l.mu.Unlock()
+}
+
+// emptied notes that the owner has nothing in its hands any more.
+func (l *lane) emptied() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.share.moved(l, l.queued, 0)
 }
 
 // failed counts errors in a row.

@@ -1,7 +1,10 @@
 package kafka
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -15,7 +18,7 @@ func TestQueuesShareTheBudget(t *testing.T) {
 	for p := range int32(lanes) {
 		g.add(cl, "t", p)
 	}
-	fetch := int(budget * 3 / 4 / lanes / 3) // as divide asks the brokers for
+	fetch := budget / 2 / lanes / 2 // what divide asks the brokers for, in memory
 	paused := func() int { return len(cl.PauseFetchPartitions(nil)["t"]) }
 	for round := 0; paused() < lanes; round++ {
 		if round == laneDepth {
@@ -73,4 +76,42 @@ func TestQueueOfOneLane(t *testing.T) {
 	if l.queued != 0 {
 		t.Errorf("%d bytes after a seek", l.queued)
 	}
+}
+
+// The poll loop waits while half of the budget is in queues and hands, as long as owners may give something back.
+func TestPollWaitsForOwners(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup(Config{}.withDefaults(), true, 0)
+		g.share.budget, g.share.fetch = 64<<20, 1<<20
+		l := newLane(newTestLane(t).cl, "t", 0)
+		l.share = &g.share
+		await := func() (waited time.Duration) {
+			began := time.Now()
+			g.share.await(context.Background())
+			return time.Since(began)
+		}
+		l.push(fetched{bytes: 31 << 20})
+		if waited := await(); waited != 0 {
+			t.Errorf("waited %s with room left", waited)
+		}
+		l.push(fetched{bytes: 5 << 20})
+		if waited := await(); waited != patience {
+			t.Errorf("waited %s for an owner that does nothing, want %s", waited, patience)
+		}
+		l.take(0) // in its hands: nothing is free yet
+		if waited := await(); waited != patience {
+			t.Errorf("waited %s while all is in hands or queues, want %s", waited, patience)
+		}
+		go func() {
+			time.Sleep(patience / 5)
+			l.take(0) // is done with the first
+		}()
+		if waited := await(); waited != patience/5 {
+			t.Errorf("waited %s for an owner that took %s", waited, patience/5)
+		}
+		l.emptied()
+		if held := g.share.held.Load(); held != 0 {
+			t.Errorf("%d bytes held by nobody", held)
+		}
+	})
 }

@@ -27,8 +27,9 @@ type TapConfig struct {
 	// PartitionBytes bounds one fetch of a partition before decompression; 0 means 1 MiB. Up to five wait in memory, where
 	// Budget allows it.
 	PartitionBytes int32
-	// Budget bounds the bytes of records that wait for the sink, of all partitions together, less what one fetch of each
-	// grows by decompression; 0 means 64 MiB. Each partition has an equal part, and with many of them fetches are smaller.
+	// Budget bounds the bytes of records that were fetched and that the sink has not taken yet, of all partitions together
+	// and about: how much a fetch grows by decompression is a guess. Each partition has an equal part, and with many of them
+	// fetches are smaller. 0 means 64 MiB.
 	Budget int64
 	// BackoffMin and BackoffMax bound the wait after a sink's error, which doubles and is jittered; 0 means 100 ms and 15 s.
 	BackoffMin, BackoffMax time.Duration

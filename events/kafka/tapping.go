@@ -140,6 +140,7 @@ func (s *tapping) claim(ctx context.Context, l *lane) (int64, bool) {
 
 // reclaim is claim after an error of the sink: not at once, or a sink that always fails would spin.
 func (s *tapping) reclaim(ctx context.Context, l *lane) (int64, bool) {
+	l.emptied()
 	if !l.sleep(backoff(s.cfg.BackoffMin, s.cfg.BackoffMax, l.failed())) {
 		return 0, false
 	}

@@ -20,6 +20,7 @@ import (
 // app is one process of the service: some roles, wired. Its group is in the order of dependence.
 type app struct {
 	cfg     config.Config
+	alone   bool // one role has the process to itself
 	log     *slog.Logger
 	metrics http.Handler
 	python  python
@@ -43,6 +44,7 @@ type check struct {
 
 // build wires roles. What it opened is a worker of the group already when it fails.
 func (a *app) build(ctx context.Context, roles []role, tokens []auth.Token) error {
+	a.alone = len(roles) == 1
 	control, err := a.listener(slices.Contains(roles, roleControl), a.cfg.Listen)
 	if err != nil {
 		return err

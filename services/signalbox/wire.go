@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/signalbox-ml/signalbox/consumers/archive"
@@ -31,13 +32,18 @@ func (a *app) addArchive(context.Context) error {
 	if a.embedded { // somebody is waiting, and one machine has one clock
 		age, idle, skew = 5*time.Second, 250*time.Millisecond, time.Second
 	}
-	tap, err := kafka.NewTap(kafka.TapConfig{Config: a.kafka, Group: "signalbox.archive", IdleInterval: idle})
+	budget := a.cfg.Archive.Budget
+	var lend func(int64) func()
+	if a.alone {
+		lend = newAllowance(budget, debug.SetMemoryLimit).lend
+	}
+	tap, err := kafka.NewTap(kafka.TapConfig{Config: a.kafka, Group: "signalbox.archive", IdleInterval: idle, Budget: fetchesOf(budget)})
 	if err != nil {
 		return err
 	}
 	w, err := archive.New(archive.Config{
 		Ledger: a.catalog.Ledger(), Bucket: a.bucket, Owner: owner(), Source: source, Committer: tap,
-		MaxAge: cmp.Or(a.cfg.Archive.MaxAge, age), MaxBytes: a.cfg.Archive.MaxBytes, Budget: a.cfg.Archive.Budget, Skew: skew, Log: a.log,
+		MaxAge: cmp.Or(a.cfg.Archive.MaxAge, age), MaxBytes: a.cfg.Archive.MaxBytes, Budget: recordsOf(budget), Skew: skew, Log: a.log,
 	})
 	if err != nil {
 		return err
@@ -47,11 +53,11 @@ func (a *app) addArchive(context.Context) error {
 	}
 	a.group.Add("archive", w.Run)
 	a.group.Add("archive tap", func(ctx context.Context) error { return tap.Run(ctx, w) })
-	return a.addCompact()
+	return a.addCompact(lend)
 }
 
 // addCompact: one compactor works at a time, so that none merges what another one does. The ledger would not need it.
-func (a *app) addCompact() error {
+func (a *app) addCompact(lend func(int64) func()) error {
 	cfg := a.cfg.Archive.Compact
 	if cfg.Off {
 		return nil
@@ -59,7 +65,7 @@ func (a *app) addCompact() error {
 	c, err := compact.New(compact.Config{
 		Ledger: a.catalog.Ledger(), Bucket: a.bucket, References: compact.NewDatasets(a.catalog),
 		Dir: filepath.Join(a.cfg.Data, "compact"), Interval: cfg.Interval, Slack: cfg.Slack, Target: cfg.Target,
-		MaxInput: cfg.MaxInput, Memory: cfg.Memory, Grace: cfg.Grace, Log: a.log,
+		MaxInput: cfg.MaxInput, Memory: cfg.Memory, Lend: lend, Grace: cfg.Grace, Log: a.log,
 	})
 	if err != nil {
 		return err

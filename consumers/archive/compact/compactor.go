@@ -70,7 +70,9 @@ func (c *Compactor) Look(ctx context.Context) error {
 			break
 		}
 		began := time.Now()
+		giveBack := c.cfg.Lend(c.cfg.Memory + groupBytes)
 		s, err := c.compact(ctx, j)
+		giveBack()
 		switch {
 		case errors.Is(err, ledger.ErrSwapped):
 			c.counts.beaten.Add(1) // the next look sees what another did

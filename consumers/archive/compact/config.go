@@ -55,6 +55,9 @@ type Config struct {
 	MaxInput int64
 	// Memory is for sorting, in bytes; a row group comes on top. Default 128 MiB.
 	Memory int64
+	// Lend is told how many bytes a merge takes at most before it begins, and what it returns is called at its end. Nil tells
+	// nobody.
+	Lend func(bytes int64) (giveBack func())
 	// Grace is how long a replaced file stays. It must be longer than any build of a dataset. Default 24 h.
 	Grace time.Duration
 	// Log gets what happens; nil discards.
@@ -81,6 +84,9 @@ func (c Config) withDefaults() Config {
 	c.MaxInput = cmp.Or(c.MaxInput, 16<<30)
 	c.Memory = cmp.Or(c.Memory, 128<<20)
 	c.Grace = cmp.Or(c.Grace, 24*time.Hour)
+	if c.Lend == nil {
+		c.Lend = func(int64) func() { return func() {} }
+	}
 	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	return c
 }

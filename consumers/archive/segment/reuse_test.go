@@ -22,7 +22,9 @@ func TestWriterIsUsedAgain(t *testing.T) {
 		"foreign": func(n int64) events.Record {
 			return events.Record{Offset: n, Value: fmt.Appendf(nil, "\xff%d", n), Headers: header("a", "1", "b", "2")}
 		},
-		"extended":  func(n int64) events.Record { return binaryRecord(n, "ce_time", "2026-11-01T10:00:00Z", "ce_color", "red") },
+		"extended": func(n int64) events.Record {
+			return binaryRecord(n, "ce_time", "2026-11-01T10:00:00Z", "ce_color", "red")
+		},
 		"tombstone": func(n int64) events.Record { return events.Record{Offset: n, Key: []byte("k")} },
 	}
 	files := []struct {

@@ -13,7 +13,7 @@ func (b *bench) memory(ctx context.Context) error {
 	if err := b.fill(ctx, s); err != nil {
 		return err
 	}
-	for _, mib := range []int64{128, 256} {
+	for _, mib := range []int64{256, 384} {
 		run, err := b.archived(ctx, fmt.Sprintf("a4-%d", mib), s, fmt.Sprintf("archive: {max_age: 10s, budget: %d}\n", mib<<20))
 		if err != nil {
 			return err

@@ -63,8 +63,10 @@ type S3 struct {
 type Archive struct {
 	MaxAge   time.Duration `yaml:"max_age"`   // 0 means 1 min, with `up` 5 s
 	MaxBytes int64         `yaml:"max_bytes"` // of one partition's buffer
-	Budget   int64         `yaml:"budget"`    // bytes of all buffers
-	Compact  Compact       `yaml:"compact"`
+	// Budget is how many bytes an archiver takes, of records, fetches and files in the making. A process that has no other role
+	// is held to it; a merge comes on top while it lasts.
+	Budget  int64   `yaml:"budget"`
+	Compact Compact `yaml:"compact"`
 }
 
 // Compact says how the small files of an hour become few large ones. Zero means the default.
@@ -101,7 +103,7 @@ func defaults() Config {
 		Data: "signalbox-data", Listen: "127.0.0.1:7700", PredictListen: "127.0.0.1:7701",
 		Kafka:     Kafka{Listen: "127.0.0.1:7709"},
 		S3:        S3{Listen: "127.0.0.1:7708", Region: "us-east-1", Bucket: "signalbox"},
-		Archive:   Archive{MaxBytes: 64 << 20, Budget: 256 << 20},
+		Archive:   Archive{MaxBytes: 64 << 20, Budget: 384 << 20},
 		Training:  Training{MaxParallel: 1, MaxAttempts: 3, Deadline: 6 * time.Hour},
 		LogFormat: "text", LogLevel: "info",
 	}
