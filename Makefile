@@ -14,7 +14,7 @@ GO      = CGO_ENABLED=0 go
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: help build demo up kube check test test-go test-cgo test-python test-python-all check-python test-e2e race chaos chaos-mutants chaos-process fuzz bench bench-training bench-archive setup-test clean
+.PHONY: help build build-iceberg demo up kube check test test-go test-cgo test-python test-python-all check-python test-e2e race chaos chaos-mutants chaos-process fuzz bench bench-training bench-archive bench-ingest bench-peers setup-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -28,6 +28,11 @@ build: ## bin/signalbox (pure Go), bin/signalbox-duckdb (cgo) and bin/flights (t
 	@CGO_ENABLED=1 go build -trimpath -ldflags '-s -w' -o $(BIN)/signalbox-duckdb ./services/signalbox-duckdb
 	@echo "building $(BIN)/flights"
 	@$(GO) build -trimpath -ldflags '-s -w' -o $(BIN)/flights ./deploy/examples/flights/demo
+
+build-iceberg: ## bin/signalbox-iceberg, which publishes the archive as Iceberg tables (a large library: minutes the first time)
+	@mkdir -p $(BIN)
+	@echo "building $(BIN)/signalbox-iceberg"
+	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/signalbox-iceberg ./services/signalbox-iceberg
 
 python: ## the Python environment that jobs run in (with PostgreSQL's binaries where the machine has none)
 	@deploy/setup/require.sh python

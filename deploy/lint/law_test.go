@@ -22,7 +22,7 @@ var adapters = []string{
 }
 
 // wiring is the packages that may pick an adapter, beside tests, their kits and benchmarks.
-var wiring = []string{"services/signalbox", "services/signalbox-duckdb"}
+var wiring = []string{"services/signalbox", "services/signalbox-duckdb", "services/signalbox-iceberg"}
 
 func TestImportLaw(t *testing.T) {
 	law := readLaw(t)

@@ -63,7 +63,7 @@ func (a *app) addCompact(lend func(int64) func()) error {
 		return nil
 	}
 	c, err := compact.New(compact.Config{
-		Ledger: a.catalog.Ledger(), Bucket: a.bucket, References: compact.NewDatasets(a.catalog),
+		Ledger: a.catalog.Ledger(), Bucket: a.bucket, References: keepers{compact.NewDatasets(a.catalog), a.catalog.Views()},
 		Dir: filepath.Join(a.cfg.Data, "compact"), Interval: cfg.Interval, Slack: cfg.Slack, Target: cfg.Target,
 		MaxInput: cfg.MaxInput, Memory: cfg.Memory, Lend: lend, Grace: cfg.Grace, Log: a.log,
 	})

@@ -28,6 +28,7 @@ MACOS = (("macosx_12_0_arm64", "macosx_11_0_arm64"),)
 SOURCES = {
     "requirements.in": LINUX + MACOS,
     "requirements-dev.in": LINUX,  # xgboost-cpu has no wheels elsewhere, and the full one weighs hundreds of megabytes
+    "requirements-iceberg.in": LINUX + MACOS,
     "requirements-lint.in": LINUX + MACOS,
     "requirements-postgres.in": LINUX + MACOS,
 }

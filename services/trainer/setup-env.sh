@@ -1,7 +1,7 @@
 #!/bin/sh
 # Creates the Python environment of training jobs once and prints the path of its interpreter.
 #
-#   setup-env.sh [--with-postgres] [--with-tests] [--with-lint] [--with-torch] [--print-only]
+#   setup-env.sh [--with-postgres] [--with-tests] [--with-lint] [--with-iceberg] [--with-torch] [--print-only]
 #
 # The environment lies in the user's cache, named after what it must contain, so calling this again costs nothing.
 # Wheels are kept beside it: a second environment needs no network. PYTHON picks another interpreter.

@@ -20,6 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 LOCK = HERE / "requirements.lock"
 EXTRAS = {
+    "iceberg": HERE / "requirements-iceberg.lock",  # of the repository only
     "lint": HERE / "requirements-lint.lock",  # of the repository only
     "postgres": HERE / "requirements-postgres.lock",
     "tests": HERE / "requirements-dev.lock",

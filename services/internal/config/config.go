@@ -67,6 +67,7 @@ type Archive struct {
 	// is held to it; a merge comes on top while it lasts.
 	Budget  int64   `yaml:"budget"`
 	Compact Compact `yaml:"compact"`
+	Iceberg Iceberg `yaml:"iceberg"`
 }
 
 // Compact says how the small files of an hour become few large ones. Zero means the default.
