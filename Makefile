@@ -106,5 +106,13 @@ bench-training: build python ## T1 to T3 of the training goals and a peer; figur
 bench-archive: build ## A1 to A7 of the archive's goals; figures go to deploy/bench/results
 	@SIGNALBOX_BIN=$(CURDIR)/$(BIN) $(GO) run ./deploy/bench/archive $(BENCH)
 
+bench-ingest: build ## I1, I2, I3 and I5 of ingest's goals; figures go to deploy/bench/results
+	@SIGNALBOX_BIN=$(CURDIR)/$(BIN) $(GO) run ./deploy/bench/ingest $(BENCH)
+
+bench-peers: build ## A8: the archiver beside Benthos, Kafka Connect with Iceberg and a Python program, clean and with kill -9; figures go to deploy/bench/results
+	@deploy/setup/require.sh python
+	@deploy/setup/servers.sh
+	@SIGNALBOX_BIN=$(CURDIR)/$(BIN) $(GO) run ./deploy/bench/archive/peers $(BENCH)
+
 clean: ## remove what was built here (caches stay)
 	@rm -rf $(BIN)

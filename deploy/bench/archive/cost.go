@@ -26,7 +26,7 @@ func (b *bench) cost(ctx context.Context) error {
 	all := figures.Series{}
 	for round := range b.rounds {
 		for _, f := range []struct{ name, rows string }{{"read", "0"}, {"floor", fmt.Sprint(floorRows)}} {
-			took, err := b.in(ctx, "part:floor", b.servers.Kafka.Addr(), s.topic, fmt.Sprint(s.records), f.rows)
+			took, err := b.in(ctx, "part:floor", b.servers.Kafka.Addr(), s.Topic, fmt.Sprint(s.Records), f.rows)
 			if err != nil {
 				return err
 			}
@@ -46,12 +46,12 @@ func (b *bench) cost(ctx context.Context) error {
 		all.Add("wall", run.wall.Seconds())
 	}
 	m := all.Medians()
-	per := func(name string) string { return fmt.Sprintf("%.2f us a record", m[name]/float64(s.records)*1e6) }
+	per := func(name string) string { return fmt.Sprintf("%.2f us a record", m[name]/float64(s.Records)*1e6) }
 	ratio := m["serve"] / m["floor"]
 	b.report.Add(
-		figures.Row{Goal: "A1", What: fmt.Sprintf("`serve archive`, %d records of %d types in %d partitions, start included", s.records, s.types, s.partitions),
+		figures.Row{Goal: "A1", What: fmt.Sprintf("`serve archive`, %d records of %d types in %d partitions, start included", s.Records, s.Types, s.Partitions),
 			Numerator: per("serve"), Denominator: per("floor") + ": franz-go and parquet-go into nothing", Ratio: ratio, Limit: "<= 1.25", Met: ratio <= 1.25},
-		figures.Row{Goal: "A1", What: "without the start", Numerator: fmt.Sprintf("%.2f us a record", (m["serve"]-m["start"])/float64(s.records)*1e6),
+		figures.Row{Goal: "A1", What: "without the start", Numerator: fmt.Sprintf("%.2f us a record", (m["serve"]-m["start"])/float64(s.Records)*1e6),
 			Denominator: per("floor"), Ratio: (m["serve"] - m["start"]) / m["floor"]},
 		figures.Row{Goal: "A1", What: "reading alone", Numerator: per("read"), Denominator: per("floor"), Ratio: m["read"] / m["floor"]},
 		figures.Row{Goal: "A1", What: "most memory", Numerator: figures.Mebibytes(m["serve peak"]), Denominator: figures.Mebibytes(m["floor peak"]), Ratio: m["serve peak"] / m["floor peak"]},
@@ -69,7 +69,7 @@ type archiving struct {
 }
 
 // archived serves the role archive in a fresh database and bucket until all of a topic is in the ledger.
-func (b *bench) archived(ctx context.Context, name string, s shape, settings string) (out archiving, err error) {
+func (b *bench) archived(ctx context.Context, name string, s rig.Shop, settings string) (out archiving, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	database, err := b.servers.NewDatabase(ctx, name)
@@ -98,7 +98,7 @@ func (b *bench) archived(ctx context.Context, name string, s shape, settings str
 }
 
 // until waits until the ledger has all records of a topic.
-func (b *bench) until(ctx context.Context, database string, s shape) error {
+func (b *bench) until(ctx context.Context, database string, s rig.Shop) error {
 	conn, err := pgx.Connect(ctx, database)
 	if err != nil {
 		return err
@@ -106,28 +106,28 @@ func (b *bench) until(ctx context.Context, database string, s shape) error {
 	defer conn.Close(context.WithoutCancel(ctx))
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for have := int64(0); have < int64(s.records); {
+	for have := int64(0); have < int64(s.Records); {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d records archived: %w", have, s.records, context.Cause(ctx))
+			return fmt.Errorf("%d of %d records archived: %w", have, s.Records, context.Cause(ctx))
 		case <-tick.C:
 		}
 		if err := conn.QueryRow(ctx, `SELECT coalesce(sum(f.records), 0)::bigint FROM archive_flush f JOIN archive_topic t USING (topic_id) WHERE t.topic = $1`,
-			s.topic).Scan(&have); err != nil {
+			s.Topic).Scan(&have); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *bench) files(ctx context.Context, database string, s shape) (n, bytes int64, err error) {
+func (b *bench) files(ctx context.Context, database string, s rig.Shop) (n, bytes int64, err error) {
 	conn, err := pgx.Connect(ctx, database)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	err = conn.QueryRow(ctx, `SELECT count(*), coalesce(sum(f.bytes), 0)::bigint FROM archive_file f JOIN archive_topic t USING (topic_id) WHERE t.topic = $1`,
-		s.topic).Scan(&n, &bytes)
+		s.Topic).Scan(&n, &bytes)
 	return n, bytes, err
 }
 
@@ -147,7 +147,7 @@ func (b *bench) share(ctx context.Context) error {
 		if err := b.servers.NewBucket(ctx, name); err != nil {
 			return err
 		}
-		bare := job{Broker: b.servers.Kafka.Addr(), Topic: s.topic, Records: int64(s.records), Group: name + "-bare"}
+		bare := job{Broker: b.servers.Kafka.Addr(), Topic: s.Topic, Records: int64(s.Records), Group: name + "-bare"}
 		whole := bare
 		whole.Group, whole.Database, whole.Bucket = name, database, b.servers.Bucket(name)
 		for what, j := range map[string]job{"bare": bare, "whole": whole} {

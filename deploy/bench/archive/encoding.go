@@ -11,6 +11,7 @@ import (
 
 	"github.com/signalbox-ml/signalbox/consumers/archive/segment"
 	"github.com/signalbox-ml/signalbox/deploy/bench/internal/figures"
+	"github.com/signalbox-ml/signalbox/deploy/bench/internal/rig"
 	"github.com/signalbox-ml/signalbox/events"
 )
 
@@ -19,14 +20,14 @@ const encodedRows = 122_880
 
 // encoding is A2: how fast records become Parquet against zstd alone on the same columns at the same level.
 func (b *bench) encoding(context.Context) error {
-	m := maker{rng: newRand(), types: 1}
-	recs := make([]events.Record, encodedRows)
-	for i := range recs {
-		r := m.record(i)
-		recs[i] = events.Record{Offset: int64(i), Key: r.Key, Value: r.Value, AppendTime: time.UnixMicro(int64(i))}
+	var recs []events.Record
+	for _, r := range (rig.Shop{Records: encodedRows, Types: 1}).Events() {
+		i := int64(len(recs))
+		rec := events.Record{Offset: i, Key: r.Key, Value: r.Value, AppendTime: time.UnixMicro(i)}
 		for _, h := range r.Headers {
-			recs[i].Headers = append(recs[i].Headers, events.RecordHeader(h))
+			rec.Headers = append(rec.Headers, events.RecordHeader(h))
 		}
+		recs = append(recs, rec)
 	}
 	text := byColumn(recs)
 	codec := &zstd.Codec{Level: zstd.SpeedDefault}

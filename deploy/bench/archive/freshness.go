@@ -22,8 +22,8 @@ const (
 
 // freshness is A7: how far the ledger is behind a topic in which something happens, and one in which nothing does.
 func (b *bench) freshness(ctx context.Context) (err error) {
-	busy, idle := shape{topic: "events.trickle", records: 100, partitions: 4, types: 2}, shape{topic: "events.idle", records: 100, partitions: 4, types: 2}
-	for _, s := range []shape{busy, idle} {
+	busy, idle := rig.Shop{Topic: "events.trickle", Records: 100, Partitions: 4, Types: 2}, rig.Shop{Topic: "events.idle", Records: 100, Partitions: 4, Types: 2}
+	for _, s := range []rig.Shop{busy, idle} {
 		if err := b.fill(ctx, s); err != nil {
 			return err
 		}
@@ -48,11 +48,11 @@ func (b *bench) freshness(ctx context.Context) (err error) {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	lags, err := b.watch(ctx, conn, busy.topic)
+	lags, err := b.watch(ctx, conn, busy.Topic)
 	if err != nil {
 		return err
 	}
-	records, err := recordLags(ctx, conn, busy.topic)
+	records, err := recordLags(ctx, conn, busy.Topic)
 	if err != nil {
 		return err
 	}
@@ -63,8 +63,8 @@ func (b *bench) freshness(ctx context.Context) (err error) {
 			Denominator: fmt.Sprintf("%s rotation", rotation), Ratio: p99 / rotation.Seconds(), Limit: fmt.Sprintf("<= %.0f s", limit), Met: p99 <= limit})
 	}
 	row("a file's oldest record, from Kafka to the ledger", records)
-	row("watermark behind the clock, topic with records", lags[busy.topic])
-	row("watermark behind the clock, idle topic", lags[idle.topic])
+	row("watermark behind the clock, topic with records", lags[busy.Topic])
+	row("watermark behind the clock, idle topic", lags[idle.Topic])
 	return nil
 }
 
@@ -75,19 +75,19 @@ func (b *bench) watch(ctx context.Context, conn *pgx.Conn, topic string) (map[st
 		return nil, err
 	}
 	defer cl.Close()
-	m := maker{rng: newRand(), types: 2}
 	lags := map[string][]float64{}
 	begin := time.Now()
 	tick := time.NewTicker(trickle)
 	defer tick.Stop()
-	for i := 0; time.Since(begin) < watched; i++ {
+	i := 0
+	for _, r := range (rig.Shop{Records: int(watched / trickle), Types: 2}).Events() {
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-tick.C:
 		}
-		cl.Produce(ctx, m.record(i), nil)
-		if i%25 != 0 || time.Since(begin) < 2*rotation { // it has to catch up first
+		cl.Produce(ctx, r, nil)
+		if i++; i%25 != 0 || time.Since(begin) < 2*rotation { // it has to catch up first
 			continue
 		}
 		if err := sample(ctx, conn, lags); err != nil {

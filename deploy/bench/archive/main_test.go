@@ -2,11 +2,12 @@ package main
 
 import (
 	"bytes"
-	"reflect"
 	"slices"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/signalbox-ml/signalbox/deploy/bench/internal/rig"
 )
 
 func TestChoose(t *testing.T) {
@@ -27,29 +28,12 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// Peers and floors read the same events as the archive, in every run.
-func TestSameEvents(t *testing.T) {
-	a, b := maker{rng: newRand(), types: 20}, maker{rng: newRand(), types: 20}
-	types, bytes := map[string]bool{}, 0
-	for i := range 2000 {
-		x, y := a.record(i), b.record(i)
-		if !reflect.DeepEqual(x, y) {
-			t.Fatalf("record %d: %v and %v", i, x, y)
-		}
-		types[string(x.Headers[3].Value)] = true
-		bytes += len(x.Value)
-	}
-	if mean := bytes / 2000; len(types) != 20 || mean < 270 || mean > 310 {
-		t.Errorf("%d types, %d bytes on average", len(types), mean)
-	}
-}
-
 // The floor writes every record, in files of the size asked for.
 func TestFloorWritesEverything(t *testing.T) {
-	m, f := maker{rng: newRand(), types: 6}, newSink(100)
+	f := newSink(100)
 	var recs []*kgo.Record
-	for i := range 250 {
-		recs = append(recs, m.record(i))
+	for _, r := range (rig.Shop{Records: 250, Types: 6}).Events() {
+		recs = append(recs, r)
 	}
 	f.in <- recs
 	close(f.in)
