@@ -37,6 +37,7 @@ type MergeWriter struct {
 	group   int64  // bytes of rows in the open row group
 	limit   int64  // of group
 	merged  Merged
+	timed   bool // a row has a CloudEvents time
 	spans   map[int32]PartitionSpan
 }
 
@@ -123,8 +124,8 @@ func (w *MergeWriter) note(c *columns) {
 	m.Rows++
 	m.MinSeen, m.MaxSeen = extend(m.MinSeen, m.MaxSeen, seen)
 	if t := instantAt(c.Time); c.Time != nil {
-		if m.MinTime.IsZero() && m.MaxTime.IsZero() {
-			m.MinTime, m.MaxTime = t, t
+		if !w.timed { // zero is a time too
+			w.timed, m.MinTime, m.MaxTime = true, t, t
 		}
 		m.MinTime, m.MaxTime = extend(m.MinTime, m.MaxTime, t)
 	}

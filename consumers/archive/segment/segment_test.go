@@ -227,3 +227,16 @@ func TestFind(t *testing.T) {
 		t.Errorf("find what is not there: %v", err)
 	}
 }
+
+// The zero of time.Time is a time that an event may have: it stays within the bounds, of merged rows too.
+func TestBoundsOfTimeZero(t *testing.T) {
+	used := segment.NewWriter()
+	recs := []events.Record{binaryRecord(0, "ce_time", "0001-01-01T00:00:00Z"), binaryRecord(1, "ce_time", "2020-01-01T00:00:00Z")}
+	for range 2 {
+		seg := written(t, used, recs)
+		_, merged := merge(t, 1<<20, func(int) []int { return []int{0, 1} }, seg)
+		if !seg.MinTime.IsZero() || seg.MaxTime.Year() != 2020 || !merged.MinTime.IsZero() || merged.MaxTime.Year() != 2020 {
+			t.Errorf("from %s to %s, merged from %s to %s", seg.MinTime, seg.MaxTime, merged.MinTime, merged.MaxTime)
+		}
+	}
+}

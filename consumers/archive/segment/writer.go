@@ -36,6 +36,7 @@ type Writer struct {
 	closed  bool // parquet ended a file
 	rows    []columns
 	seg     Segment
+	timed   bool // a row of seg has a CloudEvents time
 }
 
 // NewWriter returns a writer that is ready for the rows of its first segment.
@@ -79,7 +80,7 @@ func (w *Writer) Reset() {
 	w.encoder()
 	w.rows = w.rows[:0]
 	w.unpack.reset()
-	w.seg = Segment{}
+	w.seg, w.timed = Segment{}, false
 }
 
 // encoder makes the Parquet writer ready. One costs as much as some hundred rows, so one that ended a file is used again. The
@@ -135,8 +136,8 @@ func (w *Writer) note(c *columns) {
 		return
 	}
 	t := time.UnixMicro(*c.Time).UTC()
-	if w.seg.MinTime.IsZero() && w.seg.MaxTime.IsZero() {
-		w.seg.MinTime, w.seg.MaxTime = t, t
+	if !w.timed { // zero is a time too
+		w.timed, w.seg.MinTime, w.seg.MaxTime = true, t, t
 	}
 	w.seg.MinTime, w.seg.MaxTime = extend(w.seg.MinTime, w.seg.MaxTime, t)
 }
