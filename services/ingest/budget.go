@@ -20,6 +20,9 @@ type lease struct {
 
 func (b *budget) lease() *lease { return &lease{from: b} }
 
+// spent reports that nothing at all is left. It is a hint: the next moment there may be.
+func (b *budget) spent() bool { return b.left.Load() <= 0 }
+
 // take reports whether n more are there, and holds them.
 func (l *lease) take(n int64) bool {
 	for {

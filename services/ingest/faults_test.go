@@ -205,6 +205,16 @@ func TestOverload(t *testing.T) {
 		t.Errorf("no slot: %d %s", a.status, a.body)
 	}
 	held.end()
+	// What cannot be taken is not looked into: neither a batch that finds too few slots, nor anything that finds none.
+	held.take(maxBatch - 1)
+	if a := w.batch("[1,2]"); a.status != 429 || a.header.Get("Retry-After") != "1" {
+		t.Errorf("too few slots: %d %s", a.status, a.body)
+	}
+	held.take(1)
+	if a := w.batch("no array"); a.status != 429 || a.header.Get("Retry-After") != "1" {
+		t.Errorf("no slots: %d %s", a.status, a.body)
+	}
+	held.end()
 	w.until(flight("y", ""))
 	if n := w.count("events.flights"); n["x"] != 1 || n["y"] != 1 {
 		t.Errorf("logged %v", n)

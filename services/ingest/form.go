@@ -57,31 +57,25 @@ func (f form) limit() int64 {
 	return maxEvent
 }
 
-// decode reads the events of a body. What is wrong with one event of a batch is that item's fault; the error is about
-// the request as a whole.
-func decode(f form, h http.Header, body []byte) ([]*item, error) {
-	switch f {
-	case formBatch:
-		list, err := split(body)
-		if err != nil {
-			return nil, err
+// decode reads events that split has cut apart. What is wrong with one of them is that item's fault.
+func decode(f form, h http.Header, list [][]byte) []*item {
+	items, own := make([]*item, len(list)), make([]item, len(list)) // one piece of memory, not hundreds
+	for i, raw := range list {
+		if f == formBinary {
+			ev, err := decodeBinary(h, raw)
+			own[i] = newItem(ev, len(raw), err)
+		} else {
+			own[i] = decodeJSON(raw)
 		}
-		items := make([]*item, len(list))
-		for i, raw := range list {
-			items[i] = decodeJSON(raw)
-		}
-		return items, nil
-	case formStructured:
-		return []*item{decodeJSON(body)}, nil
+		items[i] = &own[i]
 	}
-	ev, err := decodeBinary(h, body)
-	return []*item{newItem(ev, len(body), err)}, nil
+	return items
 }
 
 // decodeJSON reads an event in the JSON event format.
-func decodeJSON(raw []byte) *item {
+func decodeJSON(raw []byte) item {
 	if len(raw) > maxEvent {
-		return &item{id: idOf(raw), fault: tooLarge(maxEvent)}
+		return item{id: idOf(raw), fault: tooLarge(maxEvent)}
 	}
 	ev, err := events.ParseJSON(raw)
 	it := newItem(ev, 0, err)
@@ -102,8 +96,11 @@ func idOf(raw []byte) string {
 	return v.ID
 }
 
-// split cuts a batch into its events without looking into them.
-func split(body []byte) ([][]byte, error) {
+// split cuts a body into its events without looking into them: it costs little against what they cost later.
+func split(f form, body []byte) ([][]byte, error) {
+	if f != formBatch {
+		return [][]byte{body}, nil
+	}
 	list := [][]byte{}
 	for raw, err := range events.Elements(body) {
 		switch {

@@ -53,7 +53,10 @@ func FuzzStructured(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	f.Fuzz(func(t *testing.T, b []byte) { survives(t, decodeJSON(b)) })
+	f.Fuzz(func(t *testing.T, b []byte) {
+		it := decodeJSON(b)
+		survives(t, &it)
+	})
 }
 
 func FuzzBinary(f *testing.F) {
@@ -67,11 +70,11 @@ func FuzzBinary(f *testing.F) {
 		if len(body) > maxEvent {
 			return // the body is cut before
 		}
-		items, err := decode(formBinary, h, body)
-		if err != nil || len(items) != 1 {
-			t.Fatalf("%d items, %v", len(items), err)
+		list, err := split(formBinary, body)
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%d events, %v", len(list), err)
 		}
-		survives(t, items[0])
+		survives(t, decode(formBinary, h, list)[0])
 	})
 }
 
@@ -82,11 +85,11 @@ func FuzzBatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var want []json.RawMessage
 		bad := json.Unmarshal(b, &want) != nil || want == nil || len(want) > maxBatch
-		items, err := decode(formBatch, nil, b)
-		if (err != nil) != bad || err == nil && len(items) != len(want) {
-			t.Fatalf("%d items, %v, want %d", len(items), err, len(want))
+		list, err := split(formBatch, b)
+		if (err != nil) != bad || err == nil && len(list) != len(want) {
+			t.Fatalf("%d events, %v, want %d", len(list), err, len(want))
 		}
-		for _, it := range items {
+		for _, it := range decode(formBatch, nil, list) {
 			survives(t, it)
 		}
 	})

@@ -32,11 +32,11 @@ type item struct {
 }
 
 // newItem judges a decoded event on its own. dataBytes is the size of data that came outside of any checked size.
-func newItem(ev events.Event, dataBytes int, err error) *item {
+func newItem(ev events.Event, dataBytes int, err error) item {
 	if err != nil {
-		return &item{fault: malformed("%v", err)}
+		return item{fault: malformed("%v", err)}
 	}
-	it := &item{id: ev.ID(), ev: ev}
+	it := item{id: ev.ID(), ev: ev}
 	size, err := checkAttributes(ev)
 	switch {
 	case err != nil:

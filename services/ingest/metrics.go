@@ -42,8 +42,9 @@ func newMetrics(bytes *budget, max int64) (metrics, error) {
 type outcome struct{ typ, result string }
 
 func (m metrics) done(ctx context.Context, items []*item, bytes int, took time.Duration) {
-	counts := map[outcome]int64{}
 	worst := "acknowledged"
+	var last outcome
+	var n int64 // events in a row of which the same became
 	for _, it := range items {
 		o := outcome{"unknown", "acknowledged"}
 		if it.contract != nil {
@@ -52,10 +53,14 @@ func (m metrics) done(ctx context.Context, items []*item, bytes int, took time.D
 		if it.fault != nil {
 			o.result, worst = it.fault.Code, "refused"
 		}
-		counts[o]++
+		if o != last && n > 0 {
+			m.events.Add(ctx, n, m.labelled(last))
+			n = 0
+		}
+		last, n = o, n+1
 	}
-	for o, n := range counts {
-		m.events.Add(ctx, n, m.labelled(o))
+	if n > 0 {
+		m.events.Add(ctx, n, m.labelled(last))
 	}
 	m.bytes.Add(ctx, int64(bytes))
 	m.latency.Record(ctx, took.Seconds(), m.labelled(outcome{result: worst}))

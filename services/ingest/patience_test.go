@@ -31,7 +31,7 @@ func TestThePublisherGivesUpFirst(t *testing.T) {
 		it := decodeJSON([]byte(flight("a", "")))
 		it.contract = &streams.Contract{Topic: "events.flights"}
 		begin := time.Now()
-		s.publish(t.Context(), []*item{it})
+		s.publish(t.Context(), []*item{&it})
 		if took := time.Since(begin); took == 0 || took >= s.cfg.PublishTimeout {
 			t.Errorf("the publisher gave up after %s, the server does after %s", took, s.cfg.PublishTimeout)
 		}

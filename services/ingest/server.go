@@ -69,19 +69,23 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) error {
 	// A deadline is not everywhere to be had, and a test's recorder does without.
 	conn := http.NewResponseController(w)
 	_ = conn.SetReadDeadline(arrived.Add(s.cfg.ReadTimeout))
+	if s.events.spent() {
+		return overloaded() // who refuses after the work was done has no time left for what it could take
+	}
 	body, err := read(w, r, f.limit(), memory)
 	if err != nil {
 		return err
 	}
 	_ = conn.SetReadDeadline(time.Time{}) // else it would end the request later on
 
-	items, err := decode(f, r.Header, body)
+	list, err := split(f, body)
 	if err != nil {
 		return err
 	}
-	if !slots.take(int64(len(items))) {
+	if !slots.take(int64(len(list))) {
 		return overloaded()
 	}
+	items := decode(f, r.Header, list)
 	ctx := r.Context()
 	s.admit(ctx, arrived, items)
 	refused := whole && slices.ContainsFunc(items, func(it *item) bool { return it.fault != nil })

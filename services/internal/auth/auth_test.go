@@ -152,3 +152,14 @@ func FuzzToken(f *testing.F) {
 		}
 	})
 }
+
+// What tokens that exist end in does not change.
+func TestChecksum(t *testing.T) {
+	for body, want := range map[string]string{
+		"": "000000", "sbx_admin_": "08k2vL", "sbx_producer_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG": "22A2G2",
+	} {
+		if got := checksum(body); got != want {
+			t.Errorf("%q: %s, want %s", body, got, want)
+		}
+	}
+}

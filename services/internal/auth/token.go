@@ -82,25 +82,27 @@ func wellFormed(text string) bool {
 	return checksum(body) == text[len(body):]
 }
 
+// checksum is the CRC-32 of body in base 62. Every request pays for it.
 func checksum(body string) string {
-	return leftPad(big.NewInt(int64(crc32.ChecksumIEEE([]byte(body)))), checkLen)
+	var out [checkLen]byte
+	for sum, i := crc32.ChecksumIEEE([]byte(body)), checkLen-1; i >= 0; i-- {
+		out[i] = base62Digits[sum%uint32(len(base62Digits))]
+		sum /= uint32(len(base62Digits))
+	}
+	return string(out[:])
 }
 
+// randomBase62 returns n digits of a random number below 2^256.
 func randomBase62(n int) (string, error) {
-	limit := new(big.Int).Lsh(big.NewInt(1), 256)
-	v, err := rand.Int(rand.Reader, limit)
+	v, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 256))
 	if err != nil {
 		return "", err
 	}
-	return leftPad(v, n), nil
-}
-
-func leftPad(v *big.Int, n int) string {
 	base, digit := big.NewInt(int64(len(base62Digits))), new(big.Int)
 	out := make([]byte, n)
 	for i := n - 1; i >= 0; i-- {
-		v, digit = new(big.Int).DivMod(v, base, digit)
+		v.DivMod(v, base, digit)
 		out[i] = base62Digits[digit.Int64()]
 	}
-	return string(out)
+	return string(out), nil
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
@@ -142,6 +141,7 @@ func (rt *Router) authorize(p auth.Permission, next http.Handler) http.Handler {
 
 // observe gives each request a span, a duration and a guard against panics.
 func (rt *Router) observe(pattern string, next http.Handler) http.Handler {
+	known := &routeLabels{route: pattern}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
 		ctx := otel.GetTextMapPropagator().Extract(r.Context(), propagation.HeaderCarrier(r.Header))
@@ -157,9 +157,11 @@ func (rt *Router) observe(pattern string, next http.Handler) http.Handler {
 			if rec.status >= http.StatusInternalServerError {
 				span.SetStatus(codes.Error, http.StatusText(rec.status))
 			}
-			attrs := attribute.NewSet(attribute.String("http.route", pattern), attribute.Int("http.response.status_code", rec.status))
-			rt.timer.Record(ctx, time.Since(begin).Seconds(), metric.WithAttributeSet(attrs))
-			span.SetAttributes(attrs.ToSlice()...)
+			l := known.of(rec.status)
+			rt.timer.Record(ctx, time.Since(begin).Seconds(), l.record)
+			if span.IsRecording() {
+				span.SetAttributes(l.list...)
+			}
 			span.End()
 		}()
 		next.ServeHTTP(rec, r.WithContext(ctx))

@@ -25,6 +25,7 @@ type Serving struct {
 	Database string // URL
 	Settings string // more of its configuration, YAML
 	Flags    []string
+	Env      []string // more variables, NAME=value
 }
 
 // Process is a running `signalbox serve`.
@@ -56,6 +57,7 @@ func Serve(ctx context.Context, s Serving) (*Process, error) {
 	defer log.Close()
 	args := append([]string{"serve"}, s.Roles...)
 	p.cmd = exec.Command(s.Program, append(append(args, "--config", file, "--data", filepath.Join(s.Dir, "data")), s.Flags...)...)
+	p.cmd.Env = append(os.Environ(), s.Env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is ours to pass on
 	if err := p.cmd.Start(); err != nil {
