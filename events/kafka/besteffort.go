@@ -26,7 +26,7 @@ func (p *Producer) TryPublish(ev events.Event) bool {
 		p.count(&p.dropped, "dropped")
 		return false
 	}
-	r, err := p.record(context.Background(), &ev, topic)
+	r, err := p.record(context.Background(), traced{}, &ev, topic)
 	if err != nil {
 		p.count(&p.dropped, "dropped")
 		return false

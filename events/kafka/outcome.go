@@ -13,14 +13,14 @@ import (
 	"github.com/signalbox-ml/signalbox/events"
 )
 
-// record encodes ev for topic with the trace context of ctx.
-func (p *Producer) record(ctx context.Context, ev *events.Event, topic string) (*kgo.Record, error) {
+// record encodes ev for topic with the trace context t of ctx.
+func (p *Producer) record(ctx context.Context, t traced, ev *events.Event, topic string) (*kgo.Record, error) {
 	r := &kgo.Record{Topic: topic}
 	if !p.cfg.Structured {
 		if err := encode(ev, r); err != nil {
 			return nil, err
 		}
-		stamp(ctx, r)
+		t.stamp(r)
 		return r, nil
 	}
 	made := ev.Clone() // the caller's event stays as it is
@@ -28,7 +28,7 @@ func (p *Producer) record(ctx context.Context, ev *events.Event, topic string) (
 	if err := encodeStructured(&made, r); err != nil {
 		return nil, err
 	}
-	addTrace(ctx, r, "")
+	r.Headers = append(r.Headers, t.transport...)
 	return r, nil
 }
 

@@ -139,9 +139,9 @@ func (p *Producer) append(ctx context.Context, evs []events.Event, topic func(in
 	}
 	begin := time.Now()
 	ctx, span := p.tel.publishing(ctx, topic(0), len(evs))
-	b := newAppending(len(evs))
+	t, b := traceOf(ctx), newAppending(len(evs))
 	for i := range evs {
-		r, err := p.record(ctx, &evs[i], topic(i))
+		r, err := p.record(ctx, t, &evs[i], topic(i))
 		if err != nil {
 			b.settle(i, events.Outcome{Err: err})
 			continue

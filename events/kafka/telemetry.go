@@ -135,26 +135,26 @@ func errorType(err error) string {
 	return "other"
 }
 
-// stamp adds the trace context of a publish to a record in binary mode: as creation where the event has none, and always
-// as transport.
-func stamp(ctx context.Context, r *kgo.Record) {
-	if !trace.SpanContextFromContext(ctx).IsValid() {
-		return
-	}
-	made := slices.ContainsFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == creationParent })
-	if !made {
-		addTrace(ctx, r, attributePrefix)
-	}
-	addTrace(ctx, r, "")
-}
+// traced is the trace context of a publish as headers of records. All its records have the same ones.
+type traced struct{ creation, transport []kgo.RecordHeader }
 
-// addTrace adds the trace context of ctx, if there is one, under prefix.
-func addTrace(ctx context.Context, r *kgo.Record, prefix string) {
+// traceOf returns the trace context of ctx, nothing if there is none.
+func traceOf(ctx context.Context) (t traced) {
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
 	for _, key := range []string{transportParent, transportState} {
 		if v, ok := carrier[key]; ok {
-			r.Headers = append(r.Headers, kgo.RecordHeader{Key: prefix + key, Value: []byte(v)})
+			t.creation = append(t.creation, kgo.RecordHeader{Key: attributePrefix + key, Value: []byte(v)})
+			t.transport = append(t.transport, kgo.RecordHeader{Key: key, Value: []byte(v)})
 		}
 	}
+	return t
+}
+
+// stamp adds the context to a record in binary mode: as creation where the event has none, and always as transport.
+func (t traced) stamp(r *kgo.Record) {
+	if !slices.ContainsFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == creationParent }) {
+		r.Headers = append(r.Headers, t.creation...)
+	}
+	r.Headers = append(r.Headers, t.transport...)
 }
