@@ -83,12 +83,13 @@ func (a *Archiver) Assigned(ctx context.Context, tp events.TopicPartition) (int6
 
 // Records implements events.Sink. It returns when recs are in memory, flushing first what has no room beside them.
 func (a *Archiver) Records(ctx context.Context, tp events.TopicPartition, recs []events.Record, next, end int64) error {
+	heard := time.Now() // before the wait for the partition: news that it is idle ages meanwhile
 	p, ctx, release, err := a.holdLive(ctx, tp)
 	if err != nil {
 		return err
 	}
 	defer release()
-	if err := a.take(ctx, p, recs, next, end); err != nil {
+	if err := a.take(ctx, p, recs, next, end, heard); err != nil {
 		// Without these records a later delivery would look like a legal gap.
 		p.broken = err
 		return fmt.Errorf("archive %s: %w", tp, err)
@@ -162,8 +163,7 @@ func (a *Archiver) holdLive(ctx context.Context, tp events.TopicPartition) (*par
 }
 
 // take adds recs to p's batches and flushes whatever is full or too old.
-func (a *Archiver) take(ctx context.Context, p *partition, recs []events.Record, next, end int64) error {
-	now := time.Now()
+func (a *Archiver) take(ctx context.Context, p *partition, recs []events.Record, next, end int64, now time.Time) error {
 	if err := checkDelivery(recs, p.next(), next); err != nil {
 		return err
 	}

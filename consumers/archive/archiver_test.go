@@ -1,16 +1,20 @@
 package archive_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/signalbox-ml/signalbox/consumers/archive"
 	"github.com/signalbox-ml/signalbox/events"
+	"github.com/signalbox-ml/signalbox/registry/bucket"
 	"github.com/signalbox-ml/signalbox/registry/ledger"
 )
 
@@ -118,6 +122,47 @@ func TestIdlePartitionAdvances(t *testing.T) {
 			t.Errorf("advanced to %s although it was behind", s.ArchivedThrough)
 		}
 	})
+}
+
+// The news that nothing is behind a partition is as old as when it was told, however long it waited for a flush.
+func TestIdleNewsAges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, tp := newWorld(), partitionOf("events.flights", 0)
+		a := w.archiver(t, func(c *archive.Config) {
+			c.MaxAge, c.Skew, c.Bucket = time.Second, 2*time.Second, slowBucket{c.Bucket, time.Minute}
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		var run sync.WaitGroup
+		run.Go(func() { _ = a.Run(ctx) })
+		assign(t, a, tp)
+		deliver(t, a, tp, record(0, "t", time.Now(), "ce_time", "2026-11-01T00:00:00Z"))
+		<-time.After(10 * time.Second) // the flush is at work
+		told := time.Now()
+		tell(t, a, tp, 1)
+		if waited := time.Since(told); waited < 30*time.Second {
+			t.Fatalf("waited %s for the flush, so nothing was shown", waited)
+		}
+		if s := w.state(t, tp); s.Next != 1 || s.ArchivedThrough.After(told.Add(-2*time.Second)) {
+			t.Errorf("told at %s, the ledger says %+v", told, s)
+		}
+		stop()
+		run.Wait()
+	})
+}
+
+// slowBucket takes its time for each object.
+type slowBucket struct {
+	bucket.Bucket
+	takes time.Duration
+}
+
+func (b slowBucket) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, o bucket.PutOptions) (bucket.Attrs, error) {
+	select {
+	case <-time.After(b.takes / 2):
+	case <-ctx.Done():
+		return bucket.Attrs{}, context.Cause(ctx)
+	}
+	return b.Bucket.Put(ctx, key, body, size, o)
 }
 
 func TestEventTimeSurvivesARestart(t *testing.T) {
