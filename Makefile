@@ -14,7 +14,7 @@ GO      = CGO_ENABLED=0 go
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: help build build-iceberg demo up kube check test test-go test-cgo test-python test-python-all check-python test-e2e race chaos chaos-mutants chaos-process fuzz bench bench-training bench-archive bench-ingest bench-peers setup-test clean
+.PHONY: help build build-iceberg demo up kube check test test-go test-cgo test-python test-python-all check-python test-e2e race chaos chaos-mutants chaos-process simulate fuzz bench bench-training bench-archive bench-ingest bench-peers setup-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -93,6 +93,9 @@ chaos-mutants: ## programs that break one promise each: the faults must catch th
 
 chaos-process: build python ## kill -9 of the whole of `signalbox up` at random moments, for DURATION (default 10m)
 	@SIGNALBOX_BIN=$(CURDIR)/$(BIN) $(GO) test -timeout 0 -count=1 -run TestKill -v ./deploy/e2e/... -args -chaos=$${DURATION:-10m}
+
+simulate: ## days of the archive in virtual time with faults, SEEDS of them (default 20); a failure prints its seed
+	@$(GO) test -timeout 0 -count=1 ./consumers/archive/simulation -args -seeds=$${SEEDS:-20}
 
 fuzz: ## each fuzz target for FUZZTIME (default 30s)
 	@deploy/setup/fuzz.sh $${FUZZTIME:-30s}
