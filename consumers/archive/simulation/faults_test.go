@@ -73,15 +73,14 @@ func kinds() map[fault]int {
 
 // sights are not planned: they are what faults must have led to, or the day was too kind.
 const (
-	sawFenced     fault = "seen: a claim that is gone"
-	sawExists     fault = "seen: a PUT that met its own object"
-	sawLost       fault = "seen: a flush of what retention removed"
-	sawAborted    fault = "seen: an aborted transaction"
-	sawDuplicate  fault = "seen: a duplicate left out by the compactor"
-	sawPurge      fault = "seen: a purge"
-	sawFull       fault = "seen: a flush for size"
-	sawMixed      fault = "seen: a file of many types"
-	sawUncomplete fault = "seen: records that came while a partition was said to be complete"
+	sawFenced    fault = "seen: a claim that is gone"
+	sawExists    fault = "seen: a PUT that met its own object"
+	sawLost      fault = "seen: a flush of what retention removed"
+	sawAborted   fault = "seen: an aborted transaction"
+	sawDuplicate fault = "seen: a duplicate left out by the compactor"
+	sawPurge     fault = "seen: a purge"
+	sawFull      fault = "seen: a flush for size"
+	sawMixed     fault = "seen: a file of many types"
 )
 
 func sights() []fault {

@@ -158,9 +158,6 @@ func (r *referee) watermarks() {
 				continue
 			}
 			if rec.AppendTime.Before(m.through) {
-				w.tally.hit(sawUncomplete)
-			}
-			if rec.AppendTime.Before(m.through) {
 				w.breach("watermark ahead: %s/%d is said to be complete up to %s by %s at %s, archived to %d, and has offset %d of %s", p.topic,
 					m.place.partition, m.through.Format("15:04:05.000"), m.by, m.at.Format("15:04:05.000"), m.next, rec.Offset, rec.AppendTime.UTC().Format("15:04:05.000"))
 			}

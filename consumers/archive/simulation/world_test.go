@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -202,6 +203,9 @@ func (w *world) bury(s archive.Stats) {
 func (w *world) breach(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(w.breaches) == 0 { // where a goroutine is left behind, the bubble ends the program before anything else is told
+		fmt.Fprintf(os.Stderr, "seed %d at %s: %s\n", w.seed, time.Now().Format("02 15:04:05"), fmt.Sprintf(format, args...))
+	}
 	const most = 40
 	if len(w.breaches) < most {
 		w.breaches = append(w.breaches, fmt.Sprintf("%s %s", time.Now().Format("02 15:04:05"), fmt.Sprintf(format, args...)))
