@@ -174,6 +174,9 @@ func (s *tapping) deliver(ctx context.Context, l *lane, f fetched) error {
 		return nil //nolint:nilerr // the fetch is tried again after the rest
 	}
 	recs, next := convert(f.records, l.position())
+	if len(recs) == 0 {
+		f.end = max(f.end, next+1) // it may have waited, with an end of long ago: it must not pass for news that nothing is behind it
+	}
 	if err := s.sink.Records(ctx, l.tp(), recs, next, f.end); err != nil {
 		return err
 	}

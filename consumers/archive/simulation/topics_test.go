@@ -75,7 +75,8 @@ func (ts *topics) client(opts ...kgo.Opt) *kgo.Client {
 	cl, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(cfg.Brokers...), kgo.Dialer(cfg.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MetadataMinAge(100 * time.Millisecond),
-		kgo.ProducerLinger(0), // the broker's compaction takes the producer's time for its own: they must be the same
+		kgo.ProducerBatchCompression(kgo.NoCompression()), // one delivery may be larger than a budget: here a fetch bounds it
+		kgo.ProducerLinger(0),                             // the broker's compaction takes the producer's time for its own: they must be the same
 	}, opts...)...)
 	if err != nil {
 		panic(err) // no option comes from outside
