@@ -9,14 +9,10 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/signalbox-ml/signalbox/deploy/bench/internal/figures"
@@ -50,7 +46,7 @@ func measurements() ([]string, map[string]func(*bench, context.Context) error) {
 
 func main() {
 	if len(os.Args) == 4 && os.Args[1] == partBare {
-		exit(bare(os.Args[2], os.Args[3]))
+		rig.Exit(bare(os.Args[2], os.Args[3]))
 	}
 	var o options
 	flag.StringVar(&o.only, "only", "", "i1, i2, i3 or i5; several with commas (default all)")
@@ -58,23 +54,14 @@ func main() {
 	flag.DurationVar(&o.span, "for", 4*time.Second, "how long a server is under load in each round")
 	flag.StringVar(&o.results, "results", "deploy/bench/results", "`directory` of the table; empty: do not write it")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	exit(run(ctx, o))
-}
-
-func exit(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	rig.Main(func(ctx context.Context) error { return run(ctx, o) })
 }
 
 func run(ctx context.Context, o options) (err error) {
-	chosen, known := choose(o.only)
-	if chosen == nil {
-		return fmt.Errorf("-only %q: want of %s", o.only, known)
+	names, all := measurements()
+	chosen, err := figures.Choose(o.only, names)
+	if err != nil {
+		return err
 	}
 	b := &bench{options: o}
 	b.report = figures.NewReport("Ingest", "go run ./deploy/bench/ingest "+strings.Join(os.Args[1:], " "), time.Now())
@@ -96,28 +83,6 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.servers.Close()) }()
-	_, all := measurements()
-	for _, name := range chosen {
-		b.report.Load(name)
-		if err := all[name](b, ctx); err != nil {
-			return errors.Join(fmt.Errorf("%s: %w", name, err), b.publish()) // what was measured before it is worth keeping
-		}
-	}
-	return b.publish()
-}
-
-func (b *bench) publish() error { return b.report.Publish(b.results, "ingest") }
-
-// choose reads the flag -only; nil if it names something else than what there is.
-func choose(only string) (chosen []string, known string) {
-	names, _ := measurements()
-	known = strings.Join(names, ", ")
-	if only == "" {
-		return names, known
-	}
-	chosen = strings.Split(only, ",")
-	if slices.ContainsFunc(chosen, func(n string) bool { return !slices.Contains(names, n) }) {
-		return nil, known
-	}
-	return chosen, known
+	err = b.report.Measure(chosen, func(name string) error { return all[name](b, ctx) })
+	return errors.Join(err, b.report.Publish(b.results, "ingest"))
 }

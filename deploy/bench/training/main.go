@@ -9,13 +9,9 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/signalbox-ml/signalbox/deploy/bench/internal/figures"
@@ -65,16 +61,12 @@ func main() {
 	flag.StringVar(&o.results, "results", "deploy/bench/results", "`directory` of the table; empty: do not write it")
 	flag.StringVar(&o.keep, "keep", "", "`directory` for state and logs, kept; empty: a temporary one")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+	rig.Main(func(ctx context.Context) error { return run(ctx, o) })
 }
 
 func run(ctx context.Context, o options) (err error) {
-	chosen, err := choose(o.only)
+	names, known := measurements()
+	chosen, err := figures.Choose(o.only, names)
 	if err != nil {
 		return err
 	}
@@ -96,30 +88,6 @@ func run(ctx context.Context, o options) (err error) {
 			err = errors.Join(err, b.kube.close())
 		}
 	}()
-	_, known := measurements()
-	for _, name := range chosen {
-		b.report.Load(name)
-		if err := known[name](b, ctx); err != nil {
-			return errors.Join(fmt.Errorf("%s: %w", name, err), b.publish()) // what was measured before it is worth keeping
-		}
-	}
-	return b.publish()
+	err = b.report.Measure(chosen, func(name string) error { return known[name](b, ctx) })
+	return errors.Join(err, b.report.Publish(b.results, "training"))
 }
-
-// choose reads the flag -only.
-func choose(only string) ([]string, error) {
-	names, _ := measurements()
-	if only == "" {
-		return names, nil
-	}
-	chosen := strings.Split(only, ",")
-	for _, name := range chosen {
-		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("-only %q: want of %s", name, strings.Join(names, ", "))
-		}
-	}
-	return chosen, nil
-}
-
-// publish prints the table and writes it.
-func (b *bench) publish() error { return b.report.Publish(b.results, "training") }

@@ -3,23 +3,10 @@ package main
 import (
 	"os"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/signalbox-ml/signalbox/registry/manifest"
 )
-
-func TestChoose(t *testing.T) {
-	if got, err := choose(""); err != nil || strings.Join(got, " ") != "t1 t2 t3 peer" {
-		t.Errorf("everything: %v, %v", got, err)
-	}
-	if got, err := choose("t3,t1"); err != nil || strings.Join(got, " ") != "t3 t1" {
-		t.Errorf("two: %v, %v", got, err)
-	}
-	if _, err := choose("t4"); err == nil || !strings.Contains(err.Error(), "peer") {
-		t.Errorf("unknown: %v, want an error that says what there is", err)
-	}
-}
 
 // Every measurement that can be chosen can be done.
 func TestMeasurementsAreThere(t *testing.T) {
