@@ -1,9 +1,6 @@
 package schema
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // Bounds of the numbers that a schema names: far more than anybody means, and few enough to print.
 const (
@@ -103,41 +100,4 @@ func (b *builder) ordered(n *Node) {
 	if order := n.Minimum.decimal.compare(n.Maximum.decimal); order > 0 || order == 0 && (n.Minimum.Exclusive || n.Maximum.Exclusive) {
 		b.fault(b.path, "no number is between %s and %s", clip(n.Minimum.Number), clip(n.Maximum.Number))
 	}
-}
-
-// columnName is what a column may be called: what every engine takes without quotes.
-var columnName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
-
-// column returns the name of the column that a member asks for.
-func (b *builder) column(doc document, p Property, path string) string {
-	name := doc.text
-	switch {
-	case doc.typ == Boolean && name == "false":
-		return ""
-	case doc.typ == Boolean:
-		name = p.Name
-	case doc.typ != String:
-		b.fault(path, "want true, false or the name of the column")
-		return ""
-	}
-	if !columnName.MatchString(name) {
-		b.fault(path, "%q is no name of a column: write one of lower-case letters, digits and underscores, such as \"unit_price\"", clip(name))
-	}
-	switch {
-	case p.Node == nil:
-		b.fault(path, "want a type: boolean, integer, number or string, perhaps with null")
-	default:
-		switch p.Node.Types &^ Null {
-		case Boolean, Integer, Number, String:
-		default:
-			b.fault(path, "a column has one type: boolean, integer, number or string, perhaps with null")
-		}
-	}
-	for _, other := range b.columns {
-		if other == name {
-			b.fault(path, "another member has the column %q: name them apart", name)
-		}
-	}
-	b.columns = append(b.columns, name)
-	return name
 }

@@ -89,14 +89,8 @@ func TestRefused(t *testing.T) {
 		`{"maxlength":1}`:                                               "correct it or leave it out",
 		`{"items":{"a/b~c":1}}`:                                         "/items/a~1b~0c",
 		`{"x-signalbox-column":true}`:                                   "members of the top level only",
-		`{"properties":{"a":{"properties":{"b":{"type":"string","x-signalbox-column":true}}}}}`:                           "/properties/a/properties/b/x-signalbox-column",
-		`{"properties":{"a":{"x-signalbox-column":true}}}`:                                                                "a column has one type",
-		`{"properties":{"a":{"type":"array","x-signalbox-column":true}}}`:                                                 "a column has one type",
-		`{"properties":{"a":{"type":["string","number"],"x-signalbox-column":true}}}`:                                     "a column has one type",
-		`{"properties":{"a":{"type":"string","x-signalbox-column":7}}}`:                                                   "want true, false or the name",
-		`{"properties":{"A":{"type":"string","x-signalbox-column":true}}}`:                                                "no name of a column",
-		`{"properties":{"a":{"type":"string","x-signalbox-column":"b"},"b":{"type":"string","x-signalbox-column":true}}}`: "name them apart",
-		strings.Repeat(`{"items":`, 64) + "{}" + strings.Repeat("}", 64):                                                  "deeper than 64",
+		`{"properties":{"a":{"properties":{"b":{"type":"string","x-signalbox-column":true}}}}}`: "/properties/a/properties/b/x-signalbox-column",
+		strings.Repeat(`{"items":`, 64) + "{}" + strings.Repeat("}", 64):                        "deeper than 64",
 	} {
 		_, err := Compile([]byte(doc))
 		if !errors.Is(err, ErrBadSchema) || !strings.Contains(err.Error(), want) {
@@ -168,22 +162,6 @@ func TestRoot(t *testing.T) {
 	}
 	if CompareNumbers("1e2", "100.0") != 0 || CompareNumbers("-2", "-1.5") != -1 || CompareNumbers("0.1", "0.09") != 1 {
 		t.Error("numbers are not compared by value")
-	}
-}
-
-func TestColumns(t *testing.T) {
-	s := compile(t, `{"required":["price","at"],"$defs":{"text":{"type":["string","null"]}},"properties":{
-		"price":{"type":"number","x-signalbox-column":"unit_price"},
-		"at":{"type":"string","format":"date-time","x-signalbox-column":true},
-		"note":{"$ref":"#/$defs/text","x-signalbox-column":true},
-		"code":{"type":"integer","x-signalbox-column":false},"plain":{"type":"string"}}}`)
-	want := []Column{
-		{Name: "at", Property: "at", Type: String, Format: "date-time"},
-		{Name: "note", Property: "note", Type: String, Nullable: true},
-		{Name: "unit_price", Property: "price", Type: Number},
-	}
-	if got := s.Columns(); !slices.Equal(got, want) {
-		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }
 

@@ -23,6 +23,12 @@
 // Everything else is refused by Compile, so that what a schema says is what is checked, and so that schemas can be
 // compared with each other.
 //
+// A member of the top level that is marked x-signalbox-column stands in the archive's files a second time, as a column of
+// its own. Its schema says of what kind: boolean, integer (64 bits), number (floating-point), text, or for strings of the
+// formats date-time and date a timestamp and a date. The column's name is in lower case, and none of those that the archive
+// has or keeps for itself: kafka_* ce_* data data_* value header header_* headers traceparent tracestate signalbox_* topic
+// type date hour.
+//
 // Data is JSON that every parser reads alike: RFC 8259 in valid UTF-8, surrogates in pairs, no member twice, nested at
 // most 64 deep.
 package schema

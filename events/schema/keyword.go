@@ -23,9 +23,6 @@ func annotation(name string, where place) bool {
 	return false
 }
 
-// column is the annotation that makes a column of a member.
-const column = "x-signalbox-column"
-
 // advice says what to write in the place of a keyword that is not in the subset.
 func advice(name string) string {
 	switch name {

@@ -96,30 +96,6 @@ type Literal struct {
 	decimal decimal
 }
 
-// Column is a member of the top level that becomes a column of its own.
-type Column struct {
-	Name     string // of the column
-	Property string // of the data
-	Type     Types  // one of Boolean, Integer, Number, String
-	Nullable bool   // null is allowed, or the member may be missing
-	Format   string // of a string, or ""
-}
-
-// Columns returns what x-signalbox-column asks for, in the order of Properties.
-func (s *Schema) Columns() []Column {
-	var out []Column
-	for _, p := range s.root.Properties {
-		if p.Column == "" {
-			continue
-		}
-		out = append(out, Column{
-			Name: p.Column, Property: p.Name, Type: p.Node.Types &^ Null, Format: p.Node.Format,
-			Nullable: !p.Required || p.Node.Types.Has(Null),
-		})
-	}
-	return out
-}
-
 // Root returns the node of the whole data.
 func (s *Schema) Root() *Node { return s.root }
 
