@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/signalbox-ml/signalbox/consumers/archive/segment"
 	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/registry/ledger"
 )
@@ -24,8 +25,9 @@ type batch struct {
 	reason     string    // why it was closed
 
 	// What is left of a flush that was interrupted, so that it goes on with the same bytes under the same keys.
-	plan  []group
-	files []ledger.File
+	plan    []group
+	columns segment.Columns
+	files   []ledger.File
 }
 
 func hourOf(t time.Time) time.Time { return t.UTC().Truncate(time.Hour) }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signalbox-ml/signalbox/consumers/archive/segment"
 	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/registry/bucket"
 	"github.com/signalbox-ml/signalbox/registry/ledger"
@@ -41,6 +42,8 @@ type Config struct {
 	Source string
 	// Committer hears how far a partition was taken, for lag tools; nil tells nobody.
 	Committer events.Committer
+	// Columns says which typed columns the events of a topic have, by type. It is asked once for each flush. Nil means none.
+	Columns func(topic string) segment.Columns
 	// NoSealTopics are archived without events; nil means the topic of archive.sealed itself and its dead letters, which would
 	// feed themselves.
 	NoSealTopics []string
@@ -75,6 +78,9 @@ const (
 func (c Config) withDefaults() Config {
 	if c.NoSealTopics == nil {
 		c.NoSealTopics = []string{events.TopicArchive, events.DeadLetterTopic(events.TopicArchive)}
+	}
+	if c.Columns == nil {
+		c.Columns = func(string) segment.Columns { return nil }
 	}
 	setDefault(&c.MaxBytes, 64<<20)
 	setDefault(&c.MaxRows, 1_000_000)

@@ -105,11 +105,11 @@ func (a *Archiver) describe(p *partition, b *batch) (ledger.Flush, error) {
 // putFiles encodes and stores one group after another, so that one encoded file is in memory at a time.
 func (a *Archiver) putFiles(ctx context.Context, p *partition, b *batch) error {
 	if b.plan == nil {
-		b.plan = b.recs.files(a.cfg.MaxFiles)
+		b.plan, b.columns = b.recs.files(a.cfg.MaxFiles), a.cfg.Columns(p.Topic)
 	}
 	for len(b.files) < len(b.plan) {
 		g := b.plan[len(b.files)]
-		seg, err := a.encode(ctx, p.Partition, &b.recs, g)
+		seg, err := a.encode(ctx, p.Partition, b, g)
 		if err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func (a *Archiver) putFiles(ctx context.Context, p *partition, b *batch) error {
 }
 
 // encode waits for a writer: encoding takes a core, and more at a time would only take memory.
-func (a *Archiver) encode(ctx context.Context, part int32, recs *records, g group) (segment.Segment, error) {
+func (a *Archiver) encode(ctx context.Context, part int32, b *batch, g group) (segment.Segment, error) {
 	var w *segment.Writer
 	select {
 	case w = <-a.writers:
@@ -131,7 +131,12 @@ func (a *Archiver) encode(ctx context.Context, part int32, recs *records, g grou
 		return segment.Segment{}, context.Cause(ctx)
 	}
 	defer func() { a.writers <- w }()
-	if err := recs.each(g, func(r *events.Record) error { return w.Append(part, r) }); err != nil {
+	if g.typ == ledger.TypeMixed {
+		w.Columns(b.columns)
+	} else {
+		w.Columns(b.columns.Only(g.typ))
+	}
+	if err := b.recs.each(g, func(r *events.Record) error { return w.Append(part, r) }); err != nil {
 		w.Reset()
 		return segment.Segment{}, fmt.Errorf("encode %s: %w", g.typ, err)
 	}

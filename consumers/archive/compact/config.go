@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/signalbox-ml/signalbox/consumers/archive/segment"
 	"github.com/signalbox-ml/signalbox/registry/bucket"
 	"github.com/signalbox-ml/signalbox/registry/ledger"
 )
@@ -42,6 +43,9 @@ type Config struct {
 	Bucket bucket.Bucket
 	// References pins files against a purge. Required.
 	References References
+	// Columns says which typed columns the events of a topic have, by type; merged files have them for all their rows. Nil means
+	// none.
+	Columns func(topic string) segment.Columns
 	// Dir takes scratch files: up to the uncompressed rows of a group, twice while long runs are merged. Required.
 	Dir string
 
@@ -84,6 +88,9 @@ func (c Config) withDefaults() Config {
 	c.MaxInput = cmp.Or(c.MaxInput, 16<<30)
 	c.Memory = cmp.Or(c.Memory, 128<<20)
 	c.Grace = cmp.Or(c.Grace, 24*time.Hour)
+	if c.Columns == nil {
+		c.Columns = func(string) segment.Columns { return nil }
+	}
 	if c.Lend == nil {
 		c.Lend = func(int64) func() { return func() {} }
 	}

@@ -85,7 +85,11 @@ func (o *output) begin() error {
 	}
 	f := &openFile{local: local, sum: sha256.New()}
 	f.to = bufio.NewWriterSize(io.MultiWriter(local, f.sum), 256<<10)
-	f.rows = segment.NewMergeWriter(f.to, groupBytes)
+	columns := o.c.cfg.Columns(o.job.topic)
+	if o.job.typ != ledger.TypeMixed {
+		columns = columns.Only(o.job.typ)
+	}
+	f.rows = segment.NewMergeWriter(f.to, columns, groupBytes)
 	o.open = f
 	return nil
 }

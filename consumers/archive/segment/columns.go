@@ -37,23 +37,6 @@ type header struct {
 	Null  bool   `parquet:"is_null"`
 }
 
-// shape has a bit for each optional column that is null. Rows that are written together must have one shape: parquet-go
-// v0.32 finds the nulls of a batch in a bitmap, and where y nulls are followed by y values and then nulls only, it
-// writes the last nulls as empty values.
-func (c *columns) shape() (bits uint32) {
-	for _, null := range [...]bool{
-		c.Key == nil, c.ID == nil, c.Source == nil, c.Type == nil, c.Subject == nil, c.Time == nil, c.RecordedTime == nil,
-		c.DataSchema == nil, c.DataContentType == nil, c.TraceParent == nil, c.Ext == nil, c.HeaderOrder == nil,
-		c.Data == nil, c.DataBytes == nil, c.Value == nil,
-	} {
-		bits <<= 1
-		if null {
-			bits |= 1
-		}
-	}
-	return bits
-}
-
 const (
 	columnID = "ce_id"
 	// rowGroup is DuckDB's own unit of parallel reading.
@@ -72,13 +55,14 @@ func writerOptions() []parquet.WriterOption {
 		parquet.MaxRowsPerRowGroup(rowGroup),
 		parquet.WriteBufferSize(0), // it writes to memory
 		parquet.DictionaryMaxBytes(dictionaryBytes),
+		parquet.DataPageStatistics(false), // the index has them
 		parquet.BloomFilters(parquet.SplitBlockFilter(bloomBits, columnID)),
 		parquet.CreatedBy("signalbox", "1", "segment"),
 		parquet.KeyValueMetadata("signalbox.segment", "1"),
 	}
-	// Bounds of opaque bytes help no query.
+	// Bounds of what is opaque help no query.
 	for _, path := range [][]string{
-		{"kafka_key"}, {"data"}, {"data_bytes"}, {"value"}, {"headers", "list", "element", "key"}, {"headers", "list", "element", "value"},
+		{"kafka_key"}, {"traceparent"}, {"ce_ext"}, {"header_order"}, {"data"}, {"data_bytes"}, {"value"}, {"headers", "list", "element", "key"}, {"headers", "list", "element", "value"},
 	} {
 		o = append(o, parquet.SkipPageBounds(path...))
 	}

@@ -14,6 +14,15 @@
 //	data_bytes         bytes: the event's data if it is anything else
 //	value              bytes: the record's value where it is more than the data (structured mode)
 //
+// Typed columns stand after these, by name: copies of members of the data that a schema asks for with x-signalbox-column.
+//
+//	boolean integer number text    boolean, int64, double, text
+//	timestamp date                 timestamp, microseconds; date
+//
+// They are for queries, and for pruning by their bounds. One is null where the data has no such member, or a value that the
+// column cannot hold, and where the row's type does not ask for it; a file that was written before the column was asked for
+// does not have it at all. data is the truth, and merging files fills them in.
+//
 // Timestamps are UTC in a type without zone, so that DuckDB reads TIMESTAMP and no session setting changes a result.
 // data is text only where every JSON engine accepts it: one malformed event must not break a query over a million.
 // Binary and structured CloudEvents fill the same columns. A record that is no CloudEvent has no ce_ columns; its key,

@@ -13,79 +13,119 @@ const maxDepth = 256
 // strictJSON reports whether b is one JSON value that every engine reads alike: RFC 8259 in valid UTF-8, escaped
 // surrogates in pairs, nested at most maxDepth. encoding/json lets lone surrogates pass, DuckDB's parser does not.
 func strictJSON(b []byte) bool {
-	i := value(b, space(b, 0), maxDepth)
-	return i >= 0 && space(b, i) == len(b) && utf8.Valid(b)
+	p := parser{b: b}
+	return p.read()
 }
 
-// The functions below return the index after what they read at b[i], or -1.
+// parser reads JSON. Its methods return the index after what they read at b[i], or -1.
+type parser struct {
+	b    []byte
+	high uint64 // words of texts, one over the other
 
-func space(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
+	// With keep the members of the outermost object are kept.
+	keep bool
+	kept []member
+	name int // where the last name ended
+}
+
+// member is one of an object, as it is written: its name, in quotes, and its value.
+type member struct{ name, value []byte }
+
+// start makes p ready to read b.
+func (p *parser) start(b []byte, keep bool) {
+	*p = parser{b: b, keep: keep, kept: p.kept[:0]}
+}
+
+// read reports whether b is one value.
+func (p *parser) read() bool {
+	const beyondASCII = 0x8080808080808080
+	i := p.value(p.space(0), maxDepth)
+	return i >= 0 && p.space(i) == len(p.b) && (p.high&beyondASCII == 0 || utf8.Valid(p.b))
+}
+
+func (p *parser) space(i int) int {
+	for i < len(p.b) && p.b[i] <= ' ' && (p.b[i] == ' ' || p.b[i] == '\n' || p.b[i] == '\t' || p.b[i] == '\r') {
 		i++
 	}
 	return i
 }
 
-func value(b []byte, i, depth int) int {
-	if i >= len(b) || depth == 0 {
+func (p *parser) value(i, depth int) int {
+	if i >= len(p.b) || depth == 0 {
 		return -1
 	}
-	switch b[i] {
+	switch p.b[i] {
 	case '{':
-		return members(b, i+1, '}', depth-1)
+		return p.members(i+1, '}', depth-1)
 	case '[':
-		return members(b, i+1, ']', depth-1)
+		return p.members(i+1, ']', depth-1)
 	case '"':
-		return str(b, i+1)
+		return p.text(i + 1)
 	case 't':
-		return literal(b, i, "true")
+		return literal(p.b, i, "true")
 	case 'f':
-		return literal(b, i, "false")
+		return literal(p.b, i, "false")
 	case 'n':
-		return literal(b, i, "null")
+		return literal(p.b, i, "null")
 	}
-	return number(b, i)
+	return number(p.b, i)
 }
 
 // members reads the rest of an object or an array.
-func members(b []byte, i int, end byte, depth int) int {
-	if i = space(b, i); i < len(b) && b[i] == end {
+func (p *parser) members(i int, end byte, depth int) int {
+	if i = p.space(i); i < len(p.b) && p.b[i] == end {
 		return i + 1
 	}
 	for {
+		begin := i
 		if end == '}' {
-			if i >= len(b) || b[i] != '"' {
+			if i = p.key(i); i < 0 {
 				return -1
 			}
-			if i = str(b, i+1); i < 0 {
-				return -1
-			}
-			if i = space(b, i); i >= len(b) || b[i] != ':' {
-				return -1
-			}
-			i = space(b, i+1)
 		}
-		if i = value(b, i, depth); i < 0 {
+		key, at := p.name, i
+		if i = p.value(i, depth); i < 0 {
 			return -1
 		}
-		if i = space(b, i); i >= len(b) {
+		if p.keep && depth == maxDepth-1 && end == '}' {
+			p.kept = append(p.kept, member{p.b[begin:key], p.b[at:i]})
+		}
+		if i = p.space(i); i >= len(p.b) {
 			return -1
 		}
-		if b[i] == end {
+		if p.b[i] == end {
 			return i + 1
 		}
-		if b[i] != ',' {
+		if p.b[i] != ',' {
 			return -1
 		}
-		i = space(b, i+1)
+		i = p.space(i + 1)
 	}
 }
 
-// str reads the rest of a string, after its first quote.
-func str(b []byte, i int) int {
+// key reads the name of a member and what stands before its value.
+func (p *parser) key(i int) int {
+	if i >= len(p.b) || p.b[i] != '"' {
+		return -1
+	}
+	if i = p.text(i + 1); i < 0 {
+		return -1
+	}
+	p.name = i
+	if i = p.space(i); i >= len(p.b) || p.b[i] != ':' {
+		return -1
+	}
+	return p.space(i + 1)
+}
+
+// text reads the rest of a string, after its first quote.
+func (p *parser) text(i int) int {
+	b := p.b
 	for {
 		for len(b)-i >= 8 {
-			if stop := notText(binary.LittleEndian.Uint64(b[i:])); stop != 0 {
+			w := binary.LittleEndian.Uint64(b[i:])
+			p.high |= w
+			if stop := notText(w); stop != 0 {
 				i += bits.TrailingZeros64(stop) / 8
 				break
 			}
@@ -104,6 +144,7 @@ func str(b []byte, i int) int {
 				return -1
 			}
 		default:
+			p.high |= uint64(c)
 			i++
 		}
 	}

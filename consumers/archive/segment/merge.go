@@ -2,7 +2,6 @@ package segment
 
 import (
 	"cmp"
-	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -31,9 +30,10 @@ type PartitionSpan struct {
 // MergeWriter writes one segment from rows of others, in any order of offsets, to where the caller wants it. Beside its rows
 // it holds one row group.
 type MergeWriter struct {
-	parquet *parquet.GenericWriter[columns]
-	rows    []columns
-	arena   []byte // what rows alias
+	encoder *encoder
+	row     columns
+	parser  parser
+	arena   []byte // what the encoder's rows alias
 	group   int64  // bytes of rows in the open row group
 	limit   int64  // of group
 	merged  Merged
@@ -47,20 +47,21 @@ const (
 	arenaBytes = 1 << 20
 )
 
-// NewMergeWriter writes to w. A row group ends where its rows reach groupBytes, even if it has fewer rows than others.
-func NewMergeWriter(w io.Writer, groupBytes int64) *MergeWriter {
+// NewMergeWriter writes to w, with the typed columns of the types that of has. A row group ends where its rows reach groupBytes,
+// even if it has fewer rows than others.
+func NewMergeWriter(w io.Writer, of Columns, groupBytes int64) *MergeWriter {
 	options := append(writerOptions(), parquet.BloomFilters(
 		parquet.SplitBlockFilter(bloomBits, columnID), parquet.SplitBlockFilter(bloomBits, columnSubject)))
 	return &MergeWriter{
-		parquet: parquet.NewGenericWriter[columns](w, options...), rows: make([]columns, 0, rowsAtOnce),
-		limit: groupBytes, spans: map[int32]PartitionSpan{},
+		encoder: newEncoder(w, newTyped(of), options...),
+		limit:   groupBytes, spans: map[int32]PartitionSpan{},
 	}
 }
 
 // Append adds a row as Stored.AppendTo encodes it. It keeps nothing of b.
 func (w *MergeWriter) Append(b []byte) error {
-	if len(w.rows) == cap(w.rows) || len(w.arena)+len(b) > cap(w.arena) {
-		if err := w.flush(); err != nil {
+	if w.encoder.full() || len(w.arena)+len(b) > cap(w.arena) {
+		if err := w.settle(); err != nil {
 			return err
 		}
 		if cap(w.arena) < max(len(b), arenaBytes) || cap(w.arena) > arenaBytes && len(b) <= arenaBytes {
@@ -69,12 +70,11 @@ func (w *MergeWriter) Append(b []byte) error {
 	}
 	at := len(w.arena)
 	w.arena = append(w.arena, b...)
-	w.rows = w.rows[:len(w.rows)+1]
-	c := &w.rows[len(w.rows)-1]
-	if err := c.scan(w.arena[at:]); err != nil {
+	if err := w.row.scan(w.arena[at:]); err != nil {
 		return err
 	}
-	w.note(c)
+	w.note(&w.row)
+	w.encoder.add(&w.row, w.members())
 	w.group += int64(len(b))
 	if w.group < w.limit {
 		return nil
@@ -82,38 +82,42 @@ func (w *MergeWriter) Append(b []byte) error {
 	return w.Flush()
 }
 
+// members are those of the row's data, if its type has typed columns. They are read again: the columns may have been asked for
+// after the row was first written.
+func (w *MergeWriter) members() []member {
+	if w.row.Data == nil || !w.encoder.typed.has(w.row.Type) {
+		return nil
+	}
+	if w.parser.start(w.row.Data, true); !w.parser.read() {
+		return nil
+	}
+	return w.parser.kept
+}
+
 // Size is how many bytes the file has so far, at the most: what is not in a row group yet is not compressed.
-func (w *MergeWriter) Size() int64 { return w.parquet.Size() + int64(len(w.arena)) }
+func (w *MergeWriter) Size() int64 { return w.encoder.parquet.Size() + int64(len(w.arena)) }
 
 // Flush ends the row group, so that Size is exact but for the footer.
 func (w *MergeWriter) Flush() error {
-	if err := w.flush(); err != nil {
+	if err := w.settle(); err != nil {
 		return err
 	}
 	w.group = 0
-	if err := w.parquet.Flush(); err != nil {
-		return fmt.Errorf("end row group: %w", err)
-	}
-	return nil
+	return w.encoder.endGroup()
 }
 
 // Close ends the file.
 func (w *MergeWriter) Close() (Merged, error) {
-	if err := w.flush(); err != nil {
+	if err := w.encoder.close(); err != nil {
 		return Merged{}, err
-	}
-	if err := w.parquet.Close(); err != nil {
-		return Merged{}, fmt.Errorf("close segment: %w", err)
 	}
 	w.merged.Spans = slices.SortedFunc(maps.Values(w.spans), func(a, b PartitionSpan) int { return cmp.Compare(a.Partition, b.Partition) })
 	return w.merged, nil
 }
 
-func (w *MergeWriter) flush() error {
-	err := writeRows(w.parquet, w.rows)
-	clear(w.rows)
-	w.rows, w.arena = w.rows[:0], w.arena[:0]
-	return err
+func (w *MergeWriter) settle() error {
+	defer func() { w.arena = w.arena[:0] }()
+	return w.encoder.settle()
 }
 
 func (w *MergeWriter) note(c *columns) {

@@ -27,7 +27,7 @@ func merge(t testing.TB, groupBytes int64, order func(n int) []int, segs ...segm
 		}
 	}
 	var out bytes.Buffer
-	w := segment.NewMergeWriter(&out, groupBytes)
+	w := segment.NewMergeWriter(&out, nil, groupBytes)
 	for _, i := range order(len(rows)) {
 		if err := w.Append(rows[i]); err != nil {
 			t.Fatal(err)
@@ -141,12 +141,12 @@ func FuzzScratchRow(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, row []byte, cut uint16) {
-		w := segment.NewMergeWriter(&bytes.Buffer{}, 1<<20)
+		w := segment.NewMergeWriter(&bytes.Buffer{}, nil, 1<<20)
 		_ = w.Append(row)
-		w = segment.NewMergeWriter(&bytes.Buffer{}, 1<<20)
+		w = segment.NewMergeWriter(&bytes.Buffer{}, nil, 1<<20)
 		if n := int(cut); n < len(row) {
 			if err := w.Append(row[:n]); err == nil {
-				if whole := segment.NewMergeWriter(&bytes.Buffer{}, 1<<20).Append(row); whole == nil {
+				if whole := segment.NewMergeWriter(&bytes.Buffer{}, nil, 1<<20).Append(row); whole == nil {
 					t.Errorf("%d of %d bytes are a row too", n, len(row))
 				}
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/signalbox-ml/signalbox/consumers/archive/segment"
 	"github.com/signalbox-ml/signalbox/events"
+	"github.com/signalbox-ml/signalbox/events/schema"
 )
 
 // A writer's next file has the bytes that a new writer would have written, whatever the files before it were like.
@@ -34,6 +35,8 @@ func TestWriterIsUsedAgain(t *testing.T) {
 		{"plain", 3}, {"plain", 3}, {"wide sources", 1200}, {"plain", 600}, {"foreign", 700}, {"extended", 20}, {"tombstone", 1},
 		{"plain", 123_000}, {"foreign", 5}, {"plain", 0}, {"extended", 513}, {"wide sources", 10}, {"plain", 123_000}, {"plain", 1},
 	}
+	columns := []segment.Columns{nil, {"flight.departed": {{Name: "a", Property: "a", Kind: schema.ColumnInteger}}},
+		{"flight.departed": {{Name: "a", Property: "b", Kind: schema.ColumnInteger}}}, {"flight.departed": {{Name: "b", Property: "b", Kind: schema.ColumnText}}}}
 	used := segment.NewWriter()
 	for i, f := range files {
 		recs := make([]events.Record, f.rows)
@@ -48,7 +51,10 @@ func TestWriterIsUsedAgain(t *testing.T) {
 			}
 			used.Reset()
 		}
-		got, want := written(t, used, recs), written(t, segment.NewWriter(), recs)
+		fresh, of := segment.NewWriter(), columns[rng.IntN(len(columns))]
+		used.Columns(of)
+		fresh.Columns(of)
+		got, want := written(t, used, recs), written(t, fresh, recs)
 		if !bytes.Equal(got.Body, want.Body) {
 			t.Fatalf("file %d, %d rows of %s: other bytes than a new writer's", i, f.rows, f.kind)
 		}

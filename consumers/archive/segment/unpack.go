@@ -20,6 +20,8 @@ type unpacker struct {
 	times   []int64
 	headers []header
 	text    []byte
+	typed   *typed // which types' data is taken apart
+	parser  parser // of the data; keeps its members
 }
 
 // ext is an extension without a column of its own.
@@ -32,7 +34,7 @@ type ext struct {
 // maxOrders bounds what hostile headers can make the unpacker remember.
 const maxOrders = 1024
 
-func newUnpacker() *unpacker { return &unpacker{orders: map[string][]byte{}} }
+func newUnpacker() *unpacker { return &unpacker{orders: map[string][]byte{}, typed: &typed{}} }
 
 // reset takes back the memory of the rows given out so far.
 func (u *unpacker) reset() {
@@ -144,11 +146,20 @@ func (u *unpacker) extensions(c *columns) {
 
 // payload stores data as text if it is declared, or may be, JSON and really is.
 func (u *unpacker) payload(c *columns, contentType, data []byte) {
-	if data != nil && isJSON(contentType) && strictJSON(data) {
+	u.parser.start(data, u.typed.has(c.Type))
+	if data != nil && isJSON(contentType) && u.parser.read() {
 		c.Data = data
 		return
 	}
 	c.DataBytes = data
+}
+
+// members are those of the data of c, which was unpacked last, if its type has typed columns.
+func (u *unpacker) members(c *columns) []member {
+	if c.Data == nil {
+		return nil
+	}
+	return u.parser.kept
 }
 
 // keepHeaders writes header_order and headers: with named, a header that a column gives back exactly is only named.

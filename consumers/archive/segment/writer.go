@@ -2,10 +2,7 @@ package segment
 
 import (
 	"bytes"
-	"fmt"
 	"time"
-
-	"github.com/parquet-go/parquet-go"
 
 	"github.com/signalbox-ml/signalbox/events"
 	"github.com/signalbox-ml/signalbox/registry/cas"
@@ -24,50 +21,59 @@ type Segment struct {
 	MinSeen, MaxSeen time.Time
 }
 
-// rowsAtOnce is how many rows are unpacked before Parquet takes them, and back.
-const rowsAtOnce = 256
-
 // Writer encodes one segment after another, in memory. It is not safe for concurrent use.
 type Writer struct {
 	out     bytes.Buffer
-	options []parquet.WriterOption
-	parquet *parquet.GenericWriter[columns]
+	plain   *encoder // without typed columns
+	special *encoder // with those that were last asked for; nil before
+	encoder *encoder // of the open segment: one of the two
 	unpack  *unpacker
-	closed  bool // parquet ended a file
-	rows    []columns
+	row     columns
 	seg     Segment
 	timed   bool // a row of seg has a CloudEvents time
 }
 
 // NewWriter returns a writer that is ready for the rows of its first segment.
 func NewWriter() *Writer {
-	w := &Writer{options: writerOptions(), unpack: newUnpacker(), rows: make([]columns, 0, rowsAtOnce)}
-	w.Reset()
+	w := &Writer{unpack: newUnpacker()}
+	w.plain = newEncoder(&w.out, &typed{}, writerOptions()...)
+	w.encoder = w.plain
 	return w
+}
+
+// Columns says which typed columns the segments from here on have. Call it before the first row of one.
+func (w *Writer) Columns(of Columns) {
+	t := newTyped(of)
+	w.unpack.typed = t
+	switch {
+	case len(t.columns) == 0:
+		w.encoder = w.plain
+		return
+	case w.special == nil || !w.special.typed.sameFormat(t):
+		w.special = newEncoder(&w.out, t, writerOptions()...)
+	}
+	w.special.typed = t
+	w.encoder = w.special
 }
 
 // Append adds a record. Rows must come in the order of their offsets. Its bytes must not change until Close.
 func (w *Writer) Append(partition int32, r *events.Record) error {
-	w.rows = w.rows[:len(w.rows)+1]
-	c := &w.rows[len(w.rows)-1]
-	w.unpack.unpack(partition, r, c)
-	w.note(c)
-	if len(w.rows) < cap(w.rows) {
+	w.unpack.unpack(partition, r, &w.row)
+	w.note(&w.row)
+	w.encoder.add(&w.row, w.unpack.members(&w.row))
+	if !w.encoder.full() {
 		return nil
 	}
-	return w.flush()
+	defer w.unpack.reset()
+	return w.encoder.settle()
 }
 
 // Close ends the segment and makes the writer ready for the next one.
 func (w *Writer) Close() (Segment, error) {
 	defer w.Reset()
-	if err := w.flush(); err != nil {
+	if err := w.encoder.close(); err != nil {
 		return Segment{}, err
 	}
-	if err := w.parquet.Close(); err != nil {
-		return Segment{}, fmt.Errorf("close segment: %w", err)
-	}
-	w.closed = true
 	seg := w.seg
 	seg.Body = bytes.Clone(w.out.Bytes())
 	seg.Digest = cas.Sum(seg.Body)
@@ -77,50 +83,9 @@ func (w *Writer) Close() (Segment, error) {
 // Reset drops the rows since the last Close.
 func (w *Writer) Reset() {
 	w.out.Reset()
-	w.encoder()
-	w.rows = w.rows[:0]
+	w.encoder.reset()
 	w.unpack.reset()
 	w.seg, w.timed = Segment{}, false
-}
-
-// encoder makes the Parquet writer ready. One costs as much as some hundred rows, so one that ended a file is used again. The
-// footer of that file shares the names of the columns with the writer, and parquet-go v0.32 wipes what a footer had.
-func (w *Writer) encoder() {
-	if !w.closed {
-		w.parquet = parquet.NewGenericWriter[columns](&w.out, w.options...)
-		return
-	}
-	for _, group := range w.parquet.File().Metadata().RowGroups {
-		for i := range group.Columns {
-			group.Columns[i].MetaData.PathInSchema = nil
-		}
-	}
-	w.parquet.Reset(&w.out)
-	w.closed = false
-}
-
-func (w *Writer) flush() error {
-	if err := writeRows(w.parquet, w.rows); err != nil {
-		return err
-	}
-	clear(w.rows)
-	w.rows = w.rows[:0]
-	w.unpack.reset()
-	return nil
-}
-
-// writeRows writes rows of one shape together: see shape.
-func writeRows(w *parquet.GenericWriter[columns], rows []columns) error {
-	for len(rows) > 0 {
-		n := 1
-		for shape := rows[0].shape(); n < len(rows) && rows[n].shape() == shape; n++ {
-		}
-		if _, err := w.Write(rows[:n]); err != nil {
-			return fmt.Errorf("encode rows: %w", err)
-		}
-		rows = rows[n:]
-	}
-	return nil
 }
 
 // note keeps the extremes. Append times may go back by a little when a partition changes its leader.
