@@ -51,6 +51,7 @@ func FuzzRecord(f *testing.F) {
 		[]byte("\x09\x1capplication/cloudevents+json"), byte(0), int64(1e15))
 	f.Add([]byte("k"), []byte(`{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"AA=="}`),
 		[]byte("\x09\x1capplication/cloudevents+json\x0a\xff"), byte(3), int64(0))
+	f.Add([]byte("k"), []byte(`{"specversion":"1.0","id":"1","source":"s","type":"t"}`), []byte("\x09\x21application/cloudevents+json; x=\xff"), byte(0), int64(0))
 	f.Fuzz(func(t *testing.T, key, value, headers []byte, nulls byte, at int64) {
 		// The third has the same names as the second and other values.
 		want := []events.Record{binaryRecord(4), fuzzed(key, value, headers, nulls, at), fuzzed(key, value, headers, nulls^3, at), binaryRecord(7)}

@@ -33,7 +33,7 @@ func (in *Inspector) Inspect(r *events.Record) Kind {
 }
 
 func kindOf(l *layout, r *events.Record) Kind {
-	if isStructured(l.value(r, attrDataContentType)) {
+	if isStructured(text(l.value(r, attrDataContentType))) {
 		env, ok := parseEnvelope(r.Value)
 		if !ok {
 			return Kind{}
@@ -55,10 +55,14 @@ func timeOf(v []byte) time.Time {
 	return time.UnixMicro(t).UTC()
 }
 
-// parseTime reads a timestamp of the attribute grammar, RFC 3339, in microseconds since the epoch.
+// parseTime reads a timestamp of the attribute grammar, RFC 3339, in microseconds since the epoch. It must have such a text in
+// UTC too: a zone can take the last day of the year 9999 into the next.
 func parseTime(v []byte) (int64, bool) {
 	var t time.Time
 	if len(v) == 0 || t.UnmarshalText(v) != nil {
+		return 0, false
+	}
+	if year := t.UTC().Year(); year < 0 || year > 9999 {
 		return 0, false
 	}
 	return t.UnixMicro(), true

@@ -94,6 +94,7 @@ func TestEveryRecordComesBack(t *testing.T) {
 		"times, zone":               binaryRecord(1, "ce_time", "2026-11-01T09:59:00+02:00"),
 		"times, trailing zero":      binaryRecord(1, "ce_time", "2026-11-01T09:59:00.10Z"),
 		"times, the epoch":          binaryRecord(1, "ce_time", "1970-01-01T00:00:00Z"),
+		"times, beyond the years":   binaryRecord(1, "ce_time", "9999-12-31T23:59:59-01:00", "ce_recordedtime", "0000-01-01T00:00:00+23:59"),
 		"times, not a time":         binaryRecord(1, "ce_time", "yesterday"),
 		"repeated attribute":        binaryRecord(1, "ce_subject", "a", "ce_subject", "b", "ce_subject", "a"),
 		"empty attribute":           binaryRecord(1, "ce_subject", ""),
@@ -102,6 +103,8 @@ func TestEveryRecordComesBack(t *testing.T) {
 		"extension of odd name":     binaryRecord(1, "ce_Not-A-Name", "x", "ce_", "y"),
 		"extension called data":     binaryRecord(1, "ce_data", "x", "ce_datacontenttype", "y"),
 		"names in capitals":         with(binaryRecord(1), func(r *events.Record) { r.Headers[1].Key, r.Headers[4].Key = "CE_Id", "Content-Type" }),
+		"thousands of extensions":   manyExtensions(),
+		"content type no UTF-8":     structured(`{"specversion":"1.0","id":"1","source":"/s","type":"t"}`, "content-type", "application/cloudevents+json; x=\xff"),
 		"batch":                     {Offset: 1, Value: []byte("[]"), Headers: header("content-type", "application/cloudevents-batch+json")},
 		"foreign headers":           binaryRecord(1, "traceparent", "00-1", "a,b", "c", "*", "d", "\xff", "\xff"),
 		"header order":              with(binaryRecord(1), func(r *events.Record) { slices.Reverse(r.Headers) }),
@@ -124,6 +127,19 @@ func TestEveryRecordComesBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// manyExtensions has names that repeat, some of them with values that are no text.
+func manyExtensions() events.Record {
+	r := binaryRecord(1)
+	for i := range 20_000 {
+		h := events.RecordHeader{Key: fmt.Sprintf("ce_x%d", i%15_000), Value: []byte(fmt.Sprint(i))}
+		if i%7 == 0 {
+			h.Value = []byte{0xff}
+		}
+		r.Headers = append(r.Headers, h)
+	}
+	return r
 }
 
 func TestModesGiveTheSameColumns(t *testing.T) {

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -113,24 +114,18 @@ func (u *unpacker) set(c *columns, a attribute, name string, v []byte, header in
 }
 
 func (u *unpacker) extension(e ext) {
-	if e.value == nil || !utf8.Valid(e.value) {
-		return
+	if e.value != nil && utf8.Valid(e.value) {
+		u.exts = append(u.exts, e)
 	}
-	for i := range u.exts {
-		if u.exts[i].name == e.name {
-			u.exts[i] = e
-			return
-		}
-	}
-	u.exts = append(u.exts, e)
 }
 
-// extensions writes ce_ext, sorted so that equal events give equal bytes.
+// extensions writes ce_ext, sorted so that equal events give equal bytes. Of equal names the last counts.
 func (u *unpacker) extensions(c *columns) {
 	if len(u.exts) == 0 {
 		return
 	}
-	slices.SortFunc(u.exts, func(a, b ext) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(u.exts, func(a, b ext) int { return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(b.header, a.header)) })
+	u.exts = slices.CompactFunc(u.exts, func(a, b ext) bool { return a.name == b.name })
 	start := len(u.text)
 	sep := byte('{')
 	for _, e := range u.exts {
@@ -205,7 +200,8 @@ func (u *unpacker) givesBack(c *columns, i int, h *events.RecordHeader) bool {
 		return false
 	}
 	if a == attrExtension {
-		return slices.ContainsFunc(u.exts, func(e ext) bool { return e.header == i })
+		at, ok := slices.BinarySearchFunc(u.exts, u.layout.names[i], func(e ext, name string) int { return strings.Compare(e.name, name) })
+		return ok && u.exts[at].header == i
 	}
 	if u.layout.last[a] != i+1 {
 		return false
