@@ -30,6 +30,7 @@ type Archiver struct {
 	writers chan *segment.Writer // as many as flushes may encode at a time
 	chunks  sync.Pool            // memory of buffers
 	counts  counters
+	clock   clock
 
 	mu         sync.Mutex
 	partitions map[events.TopicPartition]*partition
@@ -50,6 +51,7 @@ func New(cfg Config) (*Archiver, error) {
 		writers:    make(chan *segment.Writer, encoders()),
 		partitions: map[events.TopicPartition]*partition{},
 	}
+	a.clock.skew = cfg.Skew
 	for range cap(a.writers) {
 		a.writers <- segment.NewWriter()
 	}
@@ -206,6 +208,7 @@ func (a *Archiver) add(ctx context.Context, p *partition, recs []events.Record, 
 				}
 			}
 		}
+		a.punctual(ctx, p, r)
 		b := p.batch(now)
 		added += b.add(r)
 		p.buffered.Store(b.bytes)
@@ -219,7 +222,8 @@ func (a *Archiver) observe(ctx context.Context, p *partition, now time.Time) err
 	if p.heard.IsZero() || now.Sub(p.observed) < idle {
 		return nil
 	}
-	through := later(p.through, now.Add(-a.cfg.Skew))
+	noted := a.clock.before(now)
+	through := later(p.through, noted)
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
 	err := a.cfg.Ledger.Observe(ctx, p.claim, through, p.event, true)
@@ -232,7 +236,7 @@ func (a *Archiver) observe(ctx context.Context, p *partition, now time.Time) err
 		a.cfg.Log.WarnContext(ctx, "idle partition not noted", "partition", p.String(), "error", err)
 		return nil
 	}
-	p.observed, p.through = now, through
+	p.observed, p.through, p.noted = now, through, noted
 	return nil
 }
 

@@ -89,7 +89,8 @@ func (a *Archiver) describe(p *partition, b *batch) (ledger.Flush, error) {
 	}
 	through, caughtUp := later(p.through, b.through), !p.heard.IsZero() && p.open == nil
 	if caughtUp {
-		through = later(through, p.heard.Add(-a.cfg.Skew))
+		p.noted = later(p.noted, micros(a.clock.before(p.heard)))
+		through = later(through, p.noted)
 	}
 	f := ledger.Flush{
 		Claim: p.claim, Start: b.start, End: b.end, Records: int64(b.recs.len()), Reason: b.reason, Files: b.files,

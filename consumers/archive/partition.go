@@ -35,6 +35,7 @@ type partition struct {
 
 	through  time.Time // complete up to here, broker time
 	event    time.Time // greatest availability time in the ledger
+	noted    time.Time // complete up to here by this machine's clock, which may be wrong
 	heard    time.Time // when the last delivery said that nothing is behind it; zero if it did not
 	observed time.Time // when idleness was last noted
 }

@@ -13,7 +13,7 @@ type group struct {
 	typ       string
 	of        []*buffer
 	bytes     int64
-	available time.Time // greatest availability time: recordedtime, else append time
+	available time.Time // greatest availability time: recordedtime, but append time where that is earlier
 }
 
 // files says which records share a file, of at most so many: one for each type, and one for the smallest types beyond. The

@@ -38,7 +38,7 @@ func (rs *records) add(r *events.Record) int64 {
 	g.of[0].add(r, rs.places, rs.free)
 	g.bytes += sizeOf(r)
 	available := kind.Recorded
-	if available.IsZero() {
+	if available.IsZero() || available.After(r.AppendTime) { // whatever it says, it was available when it had been appended
 		available = r.AppendTime
 	}
 	g.available = later(g.available, available)

@@ -16,6 +16,7 @@ type Stats struct {
 	Fenced    int64 // claims that somebody else took over
 	Conflicts int64 // keys that held other bytes
 	Lost      int64 // offsets that retention removed first
+	Late      int64 // records older than what was said to be complete, by a wrong clock
 
 	Partitions int   // assigned now
 	Buffered   int64 // bytes of records in memory now
@@ -39,7 +40,7 @@ func (a *Archiver) Stats() Stats {
 	c := &a.counts
 	return Stats{
 		Records: c.records.Load(), Flushes: c.flushes.Load(), Files: c.files.Load(), Bytes: c.bytes.Load(),
-		Retries: c.retries.Load(), Fenced: c.fenced.Load(), Conflicts: c.conflicts.Load(), Lost: c.lost.Load(),
+		Retries: c.retries.Load(), Fenced: c.fenced.Load(), Conflicts: c.conflicts.Load(), Lost: c.lost.Load(), Late: a.clock.late.Load(),
 		Partitions: len(a.assigned()), Buffered: a.budget.size(),
 	}
 }

@@ -32,6 +32,8 @@ func observe(stats func() archive.Stats) error {
 	retries := counter("signalbox.archive.retries", "Calls to the bucket or the ledger that failed and are made again.")
 	fenced := counter("signalbox.archive.fenced", "Claims of partitions that somebody else took over.")
 	lost := counter("signalbox.archive.lost", "Offsets that retention removed before they were read.")
+	conflicts := counter("signalbox.archive.conflicts", "Keys that held other bytes than were to be written.")
+	late := counter("signalbox.archive.late", "Records older than what counted as complete: a clock is wrong.")
 	partitions := gauge("signalbox.archive.partitions", "{partition}", "Partitions that this process archives now.")
 	buffered := gauge("signalbox.archive.buffered", "By", "Bytes of records in memory.")
 	_, err := m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
@@ -43,10 +45,12 @@ func observe(stats func() archive.Stats) error {
 		o.ObserveInt64(retries, s.Retries)
 		o.ObserveInt64(fenced, s.Fenced)
 		o.ObserveInt64(lost, s.Lost)
+		o.ObserveInt64(conflicts, s.Conflicts)
+		o.ObserveInt64(late, s.Late)
 		o.ObserveInt64(partitions, int64(s.Partitions))
 		o.ObserveInt64(buffered, s.Buffered)
 		return nil
-	}, records, flushes, files, size, retries, fenced, lost, partitions, buffered)
+	}, records, flushes, files, size, retries, fenced, lost, conflicts, late, partitions, buffered)
 	return errors.Join(append(faults, err)...)
 }
 
