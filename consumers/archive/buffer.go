@@ -86,9 +86,12 @@ func (b *buffer) chunk(n int, free *sync.Pool) *[]byte {
 	}
 	size := max(n, min(maxChunk, max(minChunk, b.size/4)))
 	var c []byte
-	if used, ok := free.Get().(*[maxChunk]byte); ok && size == maxChunk {
-		c = used[:0]
-	} else {
+	if size == maxChunk {
+		if used, ok := free.Get().(*[maxChunk]byte); ok {
+			c = used[:0]
+		}
+	}
+	if c == nil {
 		c = make([]byte, 0, size)
 	}
 	b.chunks, b.size = append(b.chunks, c), b.size+size

@@ -47,7 +47,10 @@ func (a *Archiver) sweep(ctx context.Context, now time.Time, flushes *sync.WaitG
 				a.tryMirror(hctx, p)
 				return
 			}
-			_ = a.flush(hctx, p, ledger.ReasonAge) // the next delivery returns it
+			if err := a.flush(hctx, p, ledger.ReasonAge); err != nil && p.broken == nil {
+				p.broken = err // the next delivery returns it, if one comes
+				a.cfg.Log.WarnContext(ctx, "partition waits for its next assignment", "partition", p.String(), "error", err)
+			}
 		})
 	}
 }

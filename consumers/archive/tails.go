@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/signalbox-ml/signalbox/registry/ledger"
@@ -34,20 +35,29 @@ func (a *Archiver) mirrorTails(ctx context.Context, mirrored map[ledger.Partitio
 	if err != nil {
 		return err
 	}
+	var faults []error // one partition's must not keep the others from theirs
 	for _, s := range states {
 		if s.Next == mirrored[s.Partition] || time.Since(s.Updated) < a.cfg.MaxAge+tailsEvery {
 			continue
 		}
-		last, err := a.cfg.Ledger.Flushes(ctx, s.Partition, s.Next-1, 1)
-		if err != nil {
-			return err
-		}
-		for _, f := range last {
-			if err := a.writeManifest(ctx, f); err != nil {
-				return err
-			}
+		if err := a.mirrorTail(ctx, s); err != nil {
+			faults = append(faults, err)
+			continue
 		}
 		mirrored[s.Partition] = s.Next
+	}
+	return errors.Join(faults...)
+}
+
+func (a *Archiver) mirrorTail(ctx context.Context, s ledger.PartitionState) error {
+	last, err := a.cfg.Ledger.Flushes(ctx, s.Partition, s.Next-1, 1)
+	if err != nil {
+		return err
+	}
+	for _, f := range last {
+		if err := a.writeManifest(ctx, f); err != nil {
+			return err
+		}
 	}
 	return nil
 }
