@@ -51,11 +51,16 @@ func (r *Registry) Apply(ctx context.Context, docs []spec.Document, dryRun bool)
 		} else if old.Digest != s.Digest {
 			out[i].Result, out[i].Generation = ApplyChanged, old.Generation+1
 		}
+		s.Generation = out[i].Generation // it is stored only as what it was judged to be
 		put[i] = s
 		next[specID{s.Kind, s.Name}] = s
 	}
 	if len(errs) == 0 {
-		errs = crossCheck(declared, next)
+		columns, err := r.columnsStay(ctx, declared, next)
+		if err != nil {
+			return nil, fmt.Errorf("apply: %w", err)
+		}
+		errs = append(crossCheck(declared, next), columns...)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("apply: %w", err)
@@ -65,8 +70,11 @@ func (r *Registry) Apply(ctx context.Context, docs []spec.Document, dryRun bool)
 	}
 	for _, i := range storeOrder(docs) {
 		stored, _, err := r.catalog.PutSpec(ctx, put[i])
+		if errors.Is(err, ErrSpecMoved) {
+			err = named(put[i].Kind, put[i].Name, invalid("", "somebody else declared another one at the same time: look at it, and apply again"))
+		}
 		if err != nil {
-			return nil, fmt.Errorf("apply %s %s: %w", put[i].Kind, put[i].Name, err)
+			return nil, fmt.Errorf("apply: %w", err)
 		}
 		out[i].Generation = stored.Generation
 	}

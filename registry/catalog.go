@@ -18,6 +18,8 @@ var (
 	ErrTagMoved = errors.New("tag has moved")
 	// ErrBlobsMissing reports a package whose blobs are not all in the bucket. See MissingBlobs.
 	ErrBlobsMissing = errors.New("blobs missing")
+	// ErrSpecMoved reports a spec that is no longer at the expected generation.
+	ErrSpecMoved = errors.New("spec has moved")
 )
 
 // Catalog is what the registry needs of a database: rows that move by compare-and-swap. Every mutating method writes
@@ -87,9 +89,12 @@ type Tags interface {
 
 // Specs keeps declared objects.
 type Specs interface {
-	// PutSpec stores a spec under its next generation, from 1; changed is false where the same digest stands already.
+	// PutSpec stores a spec under its next generation, from 1; changed is false where the same digest stands already. If
+	// that is not s.Generation, and s.Generation is not 0: ErrSpecMoved.
 	PutSpec(ctx context.Context, s Spec, evs ...events.Event) (stored Spec, changed bool, err error)
 	Spec(ctx context.Context, kind, name string) (Spec, error)
 	// ListSpecs returns the specs of one kind, or of all with kind "", by kind and name.
 	ListSpecs(ctx context.Context, kind string) ([]Spec, error)
+	// SpecHistory returns every generation of a spec, oldest first: ErrNotFound if there is no spec.
+	SpecHistory(ctx context.Context, kind, name string) ([]Spec, error)
 }

@@ -34,6 +34,9 @@ func (c *Catalog) PutSpec(ctx context.Context, s registry.Spec, evs ...events.Ev
 		if err != nil {
 			return err
 		}
+		if s.Generation != 0 && out.Generation != s.Generation {
+			return fmt.Errorf("it is at generation %d: %w", out.Generation-1, registry.ErrSpecMoved)
+		}
 		changed = true
 		if _, err := tx.Exec(ctx, `
 			INSERT INTO spec_history (`+specColumns+`) `+selectSpec, s.Kind, s.Name); err != nil {
@@ -64,6 +67,20 @@ func (c *Catalog) ListSpecs(ctx context.Context, kind string) ([]registry.Spec, 
 	out, err := collect(rows, err, scanSpec)
 	if err != nil {
 		return nil, fmt.Errorf("list specs: %w", err)
+	}
+	return out, nil
+}
+
+// SpecHistory implements registry.Specs.
+func (c *Catalog) SpecHistory(ctx context.Context, kind, name string) ([]registry.Spec, error) {
+	rows, err := c.pool.Query(ctx, `
+		SELECT `+specColumns+` FROM spec_history WHERE kind = $1 AND name = $2 ORDER BY generation`, kind, name)
+	out, err := collect(rows, err, scanSpec)
+	if err == nil && len(out) == 0 {
+		err = registry.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("history of %s %s: %w", kind, name, err)
 	}
 	return out, nil
 }

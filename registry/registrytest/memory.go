@@ -21,7 +21,7 @@ type Memory struct {
 	datasets map[cas.Digest]registry.Dataset
 	tags     map[registry.Tag][]registry.TagState
 	ops      map[tagOp]registry.TagState
-	specs    map[specKey]registry.Spec
+	specs    map[specKey][]registry.Spec // every generation
 	sweeps   map[registry.SweepID]*registry.Sweep
 	outbox   []events.Event
 }
@@ -45,7 +45,7 @@ func NewMemory() *Memory {
 		datasets: map[cas.Digest]registry.Dataset{},
 		tags:     map[registry.Tag][]registry.TagState{},
 		ops:      map[tagOp]registry.TagState{},
-		specs:    map[specKey]registry.Spec{},
+		specs:    map[specKey][]registry.Spec{},
 		sweeps:   map[registry.SweepID]*registry.Sweep{},
 	}
 }

@@ -72,55 +72,7 @@ func (m *Memory) TagHistory(_ context.Context, t registry.Tag) ([]registry.TagSt
 	return out, nil
 }
 
-// PutSpec implements registry.Specs.
-func (m *Memory) PutSpec(_ context.Context, s registry.Spec, evs ...events.Event) (registry.Spec, bool, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	k := specKey{s.Kind, s.Name}
-	old, ok := m.specs[k]
-	if ok && old.Digest == s.Digest {
-		return cloneSpec(old), false, nil
-	}
-	s = cloneSpec(s)
-	s.Generation = old.Generation + 1
-	m.specs[k] = s
-	m.emit(evs)
-	return cloneSpec(s), true, nil
-}
-
-// Spec implements registry.Specs.
-func (m *Memory) Spec(_ context.Context, kind, name string) (registry.Spec, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s, ok := m.specs[specKey{kind, name}]
-	if !ok {
-		return registry.Spec{}, fmt.Errorf("%s %s: %w", kind, name, registry.ErrNotFound)
-	}
-	return cloneSpec(s), nil
-}
-
-// ListSpecs implements registry.Specs.
-func (m *Memory) ListSpecs(_ context.Context, kind string) ([]registry.Spec, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var out []registry.Spec
-	for _, s := range m.specs {
-		if kind == "" || s.Kind == kind {
-			out = append(out, cloneSpec(s))
-		}
-	}
-	slices.SortFunc(out, func(a, b registry.Spec) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
-	})
-	return out, nil
-}
-
 func cloneTag(s registry.TagState) registry.TagState {
 	s.Arms, s.Previous = slices.Clone(s.Arms), slices.Clone(s.Previous)
-	return s
-}
-
-func cloneSpec(s registry.Spec) registry.Spec {
-	s.Body = slices.Clone(s.Body)
 	return s
 }

@@ -71,6 +71,51 @@ func testSpecs(t *testing.T, c registry.Catalog) {
 	}
 }
 
+// testSpecHistory: every generation stays, and a change that was made for one does not pass by another.
+func testSpecHistory(t *testing.T, c registry.Catalog) {
+	if _, err := c.SpecHistory(t.Context(), "Stream", "s"); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("unknown spec: %v, want ErrNotFound", err)
+	}
+	putSpec(t, c, newSpec("Stream", "other", `{}`, 1), "other")
+	early := newSpec("Stream", "s", `{"n":1}`, 1)
+	early.Generation = 2
+	if _, _, err := c.PutSpec(t.Context(), early, event(t, "refused")); !errors.Is(err, registry.ErrSpecMoved) {
+		t.Errorf("generation 2 of nothing: %v, want ErrSpecMoved", err)
+	}
+	var want []registry.Spec
+	put := func(body string, expect int64, changed bool) {
+		t.Helper()
+		s := newSpec("Stream", "s", body, len(want)+1)
+		s.Generation = expect
+		if _, got := putSpec(t, c, s, body); got != changed {
+			t.Errorf("%s: changed %v", body, got)
+		}
+		if changed {
+			s.Generation = int64(len(want)) + 1
+			want = append(want, s)
+		}
+	}
+	put(`{"n":1}`, 1, true)
+	put(`{"n":2}`, 2, true)
+	put(`{"n":2}`, 2, false) // it stands already, so it does not matter who was first
+	put(`{"n":2}`, 9, false)
+	put(`{"n":1}`, 0, true)
+	for _, expect := range []int64{1, 3, 5} {
+		s := newSpec("Stream", "s", `{"n":3}`, 9)
+		s.Generation = expect
+		if _, _, err := c.PutSpec(t.Context(), s, event(t, "refused")); !errors.Is(err, registry.ErrSpecMoved) {
+			t.Errorf("generation %d after 3: %v, want ErrSpecMoved", expect, err)
+		}
+	}
+	put(`{"n":3}`, 4, true)
+	got, err := c.SpecHistory(t.Context(), "Stream", "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "history", got, want)
+	wantOutbox(t, c, "other", `{"n":1}`, `{"n":2}`, `{"n":1}`, `{"n":3}`)
+}
+
 // testOutboxOrder: the relay publishes in this order, and a run's events must not overtake each other.
 func testOutboxOrder(t *testing.T, c registry.Catalog) {
 	mustCreate(t, c, newRun("a", 1), event(t, "1"), event(t, "2"))

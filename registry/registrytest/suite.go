@@ -56,6 +56,7 @@ func TestCatalog(t *testing.T, open func(t *testing.T) registry.Catalog) {
 		{"MoveTagConcurrently", testMoveTagConcurrently},
 		{"ListTags", testListTags},
 		{"Specs", testSpecs},
+		{"SpecHistory", testSpecHistory},
 		{"OutboxOrder", testOutboxOrder},
 		{"RandomTags", testRandomTags},
 		{"RandomRuns", testRandomRuns},

@@ -92,3 +92,28 @@ func TestStreamOfAnUnknownSchema(t *testing.T) {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 }
+
+// A column keeps its kind even where nothing else is promised, and has no name that the archive needs.
+func TestColumnsKeepTheirKind(t *testing.T) {
+	w := newWorld(t)
+	declare := func(typ, property, column, kind string) string {
+		return `{"documents":[` + stream(fmt.Sprintf(`%q:{"compatibility":"none","schema":{"properties":{%q:{"type":%q,"x-signalbox-column":%q}}}}`, typ, property, kind, column)) + `]}`
+	}
+	for _, body := range []string{declare("paid", "amount", "cents", "integer"), `{"documents":[` + stream(refunded) + `]}`} {
+		if a := w.do(w.tokens[auth.Admin], "POST", "/v1/specs", strings.Replace(body, `"refunded":{`, `"refunded":{"compatibility":"none",`, 1)); a.status != 200 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	for name, c := range map[string]struct{ body, pointer, says string }{
+		"another kind":     {declare("sent", "a/t", "cents", "string"), "/sent/schema/properties/a~1t/x-signalbox-column", `write another name, such as "cents_text"`},
+		"a name of a file": {declare("sent", "at", "ce_time", "string"), "/sent/schema/properties/at/x-signalbox-column", `write another one, such as "my_ce_time"`},
+	} {
+		p := w.refuses(name, refusal{auth.Admin, "POST", "/v1/specs?dry-run=true", c.body, nil, 422, "invalid", ""})
+		if len(p.Errors) != 1 || p.Errors[0].Pointer != "/documents/0/spec/types"+c.pointer || !strings.Contains(p.Errors[0].Detail, c.says) {
+			t.Errorf("%s: %+v", name, p.Errors)
+		}
+	}
+	if a := w.do(w.tokens[auth.Admin], "POST", "/v1/specs", declare("sent", "number", "cents", "integer")); a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
