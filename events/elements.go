@@ -4,7 +4,7 @@ import (
 	"errors"
 	"iter"
 
-	"github.com/signalbox-ml/signalbox/events/internal/lex"
+	"github.com/signalbox-ml/signalbox/events/lex"
 )
 
 // Elements yields the elements of the JSON array b, such as a batch of events, as parts of b and without a look into

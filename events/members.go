@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
-	"github.com/signalbox-ml/signalbox/events/internal/lex"
+	"github.com/signalbox-ml/signalbox/events/lex"
 )
 
 // maxDepth is how deep the data of an event may nest: as deep as encoding/json reads.

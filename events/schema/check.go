@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/signalbox-ml/signalbox/events/internal/lex"
+	"github.com/signalbox-ml/signalbox/events/lex"
 )
 
 // Schema is a compiled schema. It is safe for concurrent use.

@@ -1,6 +1,6 @@
 package schema
 
-import "github.com/signalbox-ml/signalbox/events/internal/lex"
+import "github.com/signalbox-ml/signalbox/events/lex"
 
 // document is a schema as it was written: a tree of JSON that keeps the text of numbers.
 type document struct {

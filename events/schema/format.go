@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/signalbox-ml/signalbox/events/internal/lex"
+	"github.com/signalbox-ml/signalbox/events/lex"
 )
 
 // formats say what is wrong with a text, "" where nothing is.

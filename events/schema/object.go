@@ -3,7 +3,7 @@ package schema
 import (
 	"bytes"
 
-	"github.com/signalbox-ml/signalbox/events/internal/lex"
+	"github.com/signalbox-ml/signalbox/events/lex"
 )
 
 // fewNames is how many names are compared one by one; more go into a map.

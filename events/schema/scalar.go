@@ -4,7 +4,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/signalbox-ml/signalbox/events/internal/lex"
+	"github.com/signalbox-ml/signalbox/events/lex"
 )
 
 // compiled is what a node keeps to check quickly.

@@ -3,7 +3,7 @@ package schema
 import (
 	"strings"
 
-	"github.com/signalbox-ml/signalbox/events/internal/lex"
+	"github.com/signalbox-ml/signalbox/events/lex"
 )
 
 const wantDateTime = "want RFC 3339, such as 2026-01-02T15:04:05Z"

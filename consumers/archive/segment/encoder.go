@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/signalbox-ml/signalbox/events/lex"
 )
 
 // encoder writes rows to Parquet column by column, those that no Go type has among them.
@@ -48,7 +50,10 @@ func (e *encoder) reset() {
 func (e *encoder) add(c *columns, data []member) {
 	places := e.typed.places[string(c.Type)]
 	for _, m := range data {
-		if at, ok := places[string(unquote(m.name))]; ok {
+		if m.escaped {
+			m.name = lex.Unescape(nil, m.name)
+		}
+		if at, ok := places[string(m.name)]; ok {
 			e.batch.typed[at.column][e.batch.rows] = valueOf(at.kind, m.value)
 		}
 	}

@@ -32,7 +32,7 @@ type PartitionSpan struct {
 type MergeWriter struct {
 	encoder *encoder
 	row     columns
-	parser  parser
+	data    []member
 	arena   []byte // what the encoder's rows alias
 	group   int64  // bytes of rows in the open row group
 	limit   int64  // of group
@@ -88,10 +88,8 @@ func (w *MergeWriter) members() []member {
 	if w.row.Data == nil || !w.encoder.typed.has(w.row.Type) {
 		return nil
 	}
-	if w.parser.start(w.row.Data, true); !w.parser.read() {
-		return nil
-	}
-	return w.parser.kept
+	w.data, _ = appendMembers(w.data[:0], w.row.Data) // it is strict, or it would not be text
+	return w.data
 }
 
 // Size is how many bytes the file has so far, at the most: what is not in a row group yet is not compressed.

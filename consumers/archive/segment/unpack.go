@@ -21,8 +21,8 @@ type unpacker struct {
 	times   []int64
 	headers []header
 	text    []byte
-	typed   *typed // which types' data is taken apart
-	parser  parser // of the data; keeps its members
+	typed   *typed   // which types' data is taken apart
+	data    []member // of the data of a type with such columns
 }
 
 // ext is an extension without a column of its own.
@@ -141,20 +141,28 @@ func (u *unpacker) extensions(c *columns) {
 
 // payload stores data as text if it is declared, or may be, JSON and really is.
 func (u *unpacker) payload(c *columns, contentType, data []byte) {
-	u.parser.start(data, u.typed.has(c.Type))
-	if data != nil && isJSON(contentType) && u.parser.read() {
+	if data != nil && isJSON(contentType) && u.read(c.Type, data) {
 		c.Data = data
 		return
 	}
 	c.DataBytes = data
 }
 
+// read reports whether data is strict JSON. It keeps its members where typed columns are made of them.
+func (u *unpacker) read(typ, data []byte) (ok bool) {
+	if !u.typed.has(typ) {
+		return strictJSON(data)
+	}
+	u.data, ok = appendMembers(u.data[:0], data)
+	return ok
+}
+
 // members are those of the data of c, which was unpacked last, if its type has typed columns.
 func (u *unpacker) members(c *columns) []member {
-	if c.Data == nil {
+	if c.Data == nil || !u.typed.has(c.Type) {
 		return nil
 	}
-	return u.parser.kept
+	return u.data
 }
 
 // keepHeaders writes header_order and headers: with named, a header that a column gives back exactly is only named.

@@ -2,13 +2,13 @@ package segment
 
 import (
 	"bytes"
-	"encoding/json"
 	"math"
 	"strconv"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
 
+	"github.com/signalbox-ml/signalbox/events/lex"
 	"github.com/signalbox-ml/signalbox/events/schema"
 )
 
@@ -76,10 +76,9 @@ func integerOf(raw []byte) (int64, bool) {
 
 // unquote returns what a JSON string says. It aliases raw where nothing in it is escaped.
 func unquote(raw []byte) []byte {
-	if text := raw[1 : len(raw)-1]; bytes.IndexByte(text, '\\') < 0 {
+	text := raw[1 : len(raw)-1]
+	if bytes.IndexByte(text, '\\') < 0 {
 		return text
 	}
-	var s string
-	_ = json.Unmarshal(raw, &s) // it is a JSON string
-	return []byte(s)
+	return lex.Unescape(nil, text)
 }

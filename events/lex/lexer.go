@@ -1,7 +1,11 @@
 // Package lex reads JSON piece by piece, without a copy and without a tree.
 package lex
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf8"
+)
 
 // Lexer reads JSON. Its methods move Pos behind what they read; false means that the text is no JSON and Broken says why.
 type Lexer struct {
@@ -22,15 +26,21 @@ func (l *Lexer) Fail(why string) bool {
 
 // Peek skips white space and returns the next byte, 0 at the end.
 func (l *Lexer) Peek() byte {
+	if l.Pos < len(l.Data) && l.Data[l.Pos] > ' ' {
+		return l.Data[l.Pos]
+	}
+	return l.space()
+}
+
+// space is Peek where there may be white space.
+func (l *Lexer) space() byte {
 	for l.Pos < len(l.Data) {
-		c := l.Data[l.Pos]
-		if c > ' ' {
+		switch c := l.Data[l.Pos]; c {
+		case ' ', '\n', '\t', '\r':
+			l.Pos++
+		default:
 			return c
 		}
-		if c != ' ' && c != '\n' && c != '\t' && c != '\r' {
-			return c
-		}
-		l.Pos++
 	}
 	return 0
 }
@@ -72,12 +82,29 @@ func (l *Lexer) Key() (raw []byte, escaped, ok bool) {
 // Text reads a string and returns what stands between its quotes, as it stands there.
 func (l *Lexer) Text() (raw []byte, escaped, ok bool) {
 	b, i := l.Data, l.Pos+1
-	start := i
-	for i < len(b) {
+	start, high := i, uint64(0)
+	for {
+		for len(b)-i >= 8 {
+			w := binary.LittleEndian.Uint64(b[i:])
+			high |= w
+			if stop := special(w); stop != 0 {
+				i += bits.TrailingZeros64(stop) / 8
+				break
+			}
+			i += 8
+		}
+		if i >= len(b) {
+			l.Pos = i
+			return nil, false, l.Fail("the text ends within a string")
+		}
 		switch c := b[i]; {
 		case c == '"':
+			raw = b[start:i]
+			if high&beyondASCII != 0 && !l.Loose && !l.utf8(start, i) {
+				return nil, false, false
+			}
 			l.Pos = i + 1
-			return b[start:i], escaped, true
+			return raw, escaped, true
 		case c == '\\':
 			l.Pos = i
 			if !l.escape() {
@@ -87,19 +114,33 @@ func (l *Lexer) Text() (raw []byte, escaped, ok bool) {
 		case c < ' ':
 			l.Pos = i
 			return nil, false, l.Fail("control character in a string")
-		case c < utf8.RuneSelf:
-			i++
 		default:
-			r, size := utf8.DecodeRune(b[i:])
-			if r == utf8.RuneError && size == 1 && !l.Loose {
-				l.Pos = i
-				return nil, false, l.Fail("it is not UTF-8")
-			}
-			i += size
+			high |= uint64(c)
+			i++
 		}
 	}
-	l.Pos = i
-	return nil, false, l.Fail("the text ends within a string")
+}
+
+const eachByte, beyondASCII = 0x0101010101010101, 0x8080808080808080
+
+// special marks the bytes of w that end a run of plain text: quote, backslash, control character. The lowest mark is exact; a
+// borrow may set others above it.
+func special(w uint64) uint64 {
+	quote, slash := w^(eachByte*'"'), w^(eachByte*'\\')
+	return ((quote-eachByte)&^quote | (slash-eachByte)&^slash | (w-eachByte*' ')&^w) & beyondASCII
+}
+
+// utf8 reports whether the text from start to end is UTF-8.
+func (l *Lexer) utf8(start, end int) bool {
+	for i := start; i < end; {
+		r, size := utf8.DecodeRune(l.Data[i:end])
+		if r == utf8.RuneError && size == 1 {
+			l.Pos = i
+			return l.Fail("it is not UTF-8")
+		}
+		i += size
+	}
+	return true
 }
 
 // escape reads an escape, both halves of a surrogate pair included.
