@@ -25,8 +25,8 @@ type past struct {
 	world
 	logs map[events.TopicPartition][]events.Record
 	ends map[events.TopicPartition]int64
-	// flights is a topic of two partitions whose files were compacted twice and purged once; old and now are of one name;
-	// late lost its first offsets.
+	// flights is a topic of two partitions, of the first of which everything came twice. Files of it were compacted twice and
+	// purged once; old and now are of one name; late lost its first offsets.
 	flights        [2]events.TopicPartition
 	old, now, late events.TopicPartition
 }
@@ -40,6 +40,7 @@ func newPast(t *testing.T, w world) *past {
 		return tp
 	}
 	p.flights = [2]events.TopicPartition{log(partitionOf("events.flights", 0)), log(partitionOf("events.flights", 1))}
+	p.twice(p.flights[0])
 	p.old, p.late = log(partitionOf("events.hotels", 0)), log(partitionOf("events.late", 3))
 	p.now = p.old
 	p.now.TopicID = [16]byte{1} // before the old one in keys
@@ -63,11 +64,29 @@ func newPast(t *testing.T, w world) *past {
 	p.ends[p.late] = p.logs[p.late][len(p.logs[p.late])-1].Offset + 1
 	a.Revoked(t.Context(), p.late)
 
-	files := p.live(t, p.flights[0])
-	first := p.compact(t, p.flights[0], files[:3], 1)
-	p.compact(t, p.flights[0], p.live(t, p.flights[0])[:4], 1)
+	first := p.compact(t, p.flights[0], p.hour(t, p.flights[0])[:5], repeats(1))
+	p.compact(t, p.flights[0], p.hour(t, p.flights[0])[:4], repeats(1))
 	p.purge(t, p.flights[0], first.Remove)
 	return p
+}
+
+// twice has every record of a log delivered again at once.
+func (p *past) twice(tp events.TopicPartition) {
+	var out []events.Record
+	for _, r := range p.logs[tp] {
+		r.Offset *= 2
+		again := r
+		again.Offset++
+		out = append(out, r, again)
+	}
+	p.logs[tp], p.ends[tp] = out, p.ends[tp]*2
+}
+
+// hour returns the live files of a topic that are of one hour, those that a swap made first.
+func (w world) hour(t *testing.T, tp events.TopicPartition) []ledger.LedgerFile {
+	t.Helper()
+	files := w.live(t, tp)
+	return slices.DeleteFunc(files, func(f ledger.LedgerFile) bool { return !f.Hour.Equal(files[0].Hour) })
 }
 
 // live returns the live files of a topic.
@@ -107,13 +126,35 @@ func (w world) rowsOf(t *testing.T, files []ledger.LedgerFile) (rows []segment.R
 	return rows
 }
 
-// merged is one file of the rows of others, all but the last drop.
-func (w world) merged(t *testing.T, name string, files []ledger.LedgerFile, drop int) ledger.File {
+// merging says which rows a merged file has of those that it replaces.
+type merging func(t *testing.T, rows []segment.Row) []segment.Row
+
+// repeats leaves out n rows whose event comes before them.
+func repeats(n int) merging {
+	return func(t *testing.T, rows []segment.Row) []segment.Row {
+		t.Helper()
+		left, seen := n, map[[2]string]bool{}
+		rows = slices.DeleteFunc(rows, func(r segment.Row) bool {
+			event := [2]string{r.CloudEvent.Source, r.CloudEvent.ID}
+			again := r.CloudEvent.ID != "" && seen[event] && left > 0
+			if seen[event] = true; again {
+				left--
+			}
+			return again
+		})
+		if left > 0 {
+			t.Fatalf("%d events too few come twice: the test is void", left)
+		}
+		return rows
+	}
+}
+
+// merged is one file of the rows of others.
+func (w world) merged(t *testing.T, name string, files []ledger.LedgerFile, change merging) ledger.File {
 	t.Helper()
-	rows := w.rowsOf(t, files)
-	out := ledger.File{Key: "archive/v1/compacted/" + name + ".parquet", Type: ledger.TypeMixed, Hour: files[0].Hour}
+	out := ledger.File{Key: "archive/v1/compacted/" + name + ".parquet", Type: ledger.TypeMixed, Hour: files[0].Hour, Start: files[0].Start}
 	sw := segment.NewWriter()
-	for _, row := range rows[:len(rows)-drop] {
+	for _, row := range change(t, w.rowsOf(t, files)) {
 		if err := sw.Append(row.Partition, &row.Record); err != nil {
 			t.Fatal(err)
 		}
@@ -122,9 +163,10 @@ func (w world) merged(t *testing.T, name string, files []ledger.LedgerFile, drop
 	if err != nil {
 		t.Fatal(err)
 	}
-	out.Digest, out.Bytes, out.Rows, out.Start, out.End = seg.Digest, int64(len(seg.Body)), seg.Rows, seg.Start, seg.End
+	out.Digest, out.Bytes, out.Rows = seg.Digest, int64(len(seg.Body)), seg.Rows
 	out.MinTime, out.MaxTime, out.MinSeen, out.MaxSeen = seg.MinTime, seg.MaxTime, seg.MinSeen, seg.MaxSeen
 	for _, f := range files {
+		out.Start, out.End = min(out.Start, f.Start), max(out.End, f.End)
 		if len(f.Spans) > 0 {
 			out.Spans = append(out.Spans, f.Spans...)
 			continue
@@ -142,11 +184,13 @@ func (w world) store(t *testing.T, key string, body []byte) {
 	}
 }
 
-func (w world) compact(t *testing.T, tp events.TopicPartition, files []ledger.LedgerFile, drop int) ledger.Swap {
+func (w world) compact(t *testing.T, tp events.TopicPartition, files []ledger.LedgerFile, change merging) ledger.Swap {
 	t.Helper()
 	n := int64(len(w.swaps(t, tp)) + 1)
-	s := ledger.Swap{N: n, Kind: ledger.SwapCompact, Duplicates: int64(drop), Add: []ledger.File{w.merged(t, fmt.Sprint(tp.Topic, "-", n), files, drop)}}
+	add := w.merged(t, fmt.Sprint(tp.Topic, "-", n), files, change)
+	s := ledger.Swap{N: n, Kind: ledger.SwapCompact, Duplicates: -add.Rows, Add: []ledger.File{add}}
 	for _, f := range files {
+		s.Duplicates += f.Rows
 		s.Remove = append(s.Remove, ledger.FileRef{Key: f.Key, Digest: f.Digest, Rows: f.Rows})
 	}
 	return w.commit(t, tp, s)

@@ -81,7 +81,7 @@ type LogReport struct {
 	Partitions int `json:"partitions"`
 	// Compared counts records that Kafka still has and that are in the archive byte for byte.
 	Compared int64 `json:"compared"`
-	// Duplicates counts records that compaction left out, because an event with their source and id is there.
+	// Duplicates counts records that compaction left out, and of whose event another delivery is in the archive.
 	Duplicates int64 `json:"duplicates"`
 }
 
@@ -105,7 +105,7 @@ func Verify(ctx context.Context, l history, b bucket.Bucket) (Report, error) {
 // not look; what it found wrong is in the report.
 func (v Verifier) Run(ctx context.Context) (Report, error) {
 	v.Grace = cmp.Or(v.Grace, time.Minute)
-	w := &verification{Verifier: v, seed: maphash.MakeSeed(), swaps: map[int64]*swapTally{}, duplicates: map[uuid.UUID]int64{}}
+	w := &verification{Verifier: v, seed: maphash.MakeSeed(), swaps: map[int64]*swapTally{}}
 	if err := w.run(ctx); err != nil {
 		return w.report, fmt.Errorf("verify archive: %w", err)
 	}
@@ -121,7 +121,7 @@ type verification struct {
 	seed       maphash.Seed
 	flushed    tally                // files of flushes
 	swaps      map[int64]*swapTally // by place
-	duplicates map[uuid.UUID]int64  // rows that swaps left out and that were not missed yet, by topic
+	sought     seeking
 	manifests  *listing
 	unmirrored []pending
 }

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -61,7 +62,7 @@ func (d *deep) file(ctx context.Context, f ledger.FileState) error {
 	return nil
 }
 
-// row says what is wrong with a row that comes after offset last.
+// row says what is wrong with a row that comes after offset last. A reader passes over files by what the ledger says of them.
 func (d *deep) row(f ledger.FileState, row segment.Row, last int64) string {
 	o, at := row.Record.Offset, row.Record.AppendTime
 	switch {
@@ -69,16 +70,25 @@ func (d *deep) row(f ledger.FileState, row segment.Row, last int64) string {
 		return fmt.Sprintf("the file is of partition %d", f.Partition.Partition)
 	case len(f.Spans) == 0 && o <= last:
 		return fmt.Sprintf("it comes after offset %d", last)
-	case len(f.Spans) == 0 && o >= f.End, len(f.Spans) > 0 && !within(f.Spans, row.Partition, o):
+	case o < f.Start, o >= f.End, len(f.Spans) > 0 && !within(f.Spans, row.Partition, o):
 		return "it is outside the offsets of the file"
 	case !typeFits(f.Type, row.CloudEvent.Type):
 		return fmt.Sprintf("type %.80q is not of the file's type %.80q", row.CloudEvent.Type, f.Type)
 	case at.Before(f.MinSeen) || at.After(f.MaxSeen):
 		return fmt.Sprintf("appended at %s, the file's rows are said to be from %s to %s", at, f.MinSeen, f.MaxSeen)
+	case !hourOf(at).Equal(f.Hour):
+		return fmt.Sprintf("appended at %s, the file's rows are said to be of the hour of %s", at, f.Hour)
+	case !timed(f, row.CloudEvent.Time):
+		return fmt.Sprintf("the event is of %s, the file's are said to be from %s to %s", row.CloudEvent.Time, f.MinTime, f.MaxTime)
 	case f.Removed == 0 && !d.first(row.Partition, o):
 		return "another live file has it too"
 	}
 	return ""
+}
+
+// timed reports whether a file is said to have events of a time, zero for none.
+func timed(f ledger.FileState, at time.Time) bool {
+	return at.IsZero() || !at.Before(f.MinTime) && !at.After(f.MaxTime)
 }
 
 // first enters an offset, and reports whether it was not there.

@@ -31,13 +31,19 @@ func (v *verification) log(ctx context.Context) error {
 	}
 	v.report.Kafka = &LogReport{Partitions: len(bounds)}
 	names, known := map[string]uuid.UUID{}, map[events.TopicPartition]bool{}
-	for _, s := range v.states {
+	for i, s := range v.states {
 		tp := events.TopicPartition{TopicID: s.TopicID, Topic: s.Topic, Partition: s.Partition.Partition}
 		names[s.Topic], known[tp] = s.TopicID, true
 		if b, ok := bounds[tp]; ok {
 			if err := v.logPartition(ctx, s, b); err != nil {
 				return err
 			}
+		}
+		if i+1 < len(v.states) && v.states[i+1].TopicID == s.TopicID {
+			continue
+		}
+		if err := v.seek(ctx); err != nil {
+			return err
 		}
 	}
 	for _, tp := range slices.SortedFunc(maps.Keys(bounds), inNameOrder) {

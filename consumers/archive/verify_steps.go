@@ -90,13 +90,14 @@ func (v *verification) flush(f ledger.Flush) {
 	}
 }
 
-// topicSwaps walks the swaps of p's topic.
+// topicSwaps walks the swaps of p's topic. It reads a page ahead: only the very last manifest may be on its way.
 func (v *verification) topicSwaps(ctx context.Context, p ledger.Partition) error {
 	p.Partition = ledger.Several
 	next, chain := int64(1), cas.Digest{}
-	for {
-		swaps, err := v.Ledger.Swaps(ctx, p.TopicID, next, page)
-		if err != nil || len(swaps) == 0 {
+	swaps, err := v.Ledger.Swaps(ctx, p.TopicID, next, page)
+	for err == nil && len(swaps) > 0 {
+		var more []ledger.Swap
+		if more, err = v.Ledger.Swaps(ctx, p.TopicID, swaps[len(swaps)-1].N+1, page); err != nil {
 			return err
 		}
 		for i, s := range swaps {
@@ -111,18 +112,19 @@ func (v *verification) topicSwaps(ctx context.Context, p ledger.Partition) error
 				return err
 			}
 			v.swap(p, s)
-			newest := i == len(swaps)-1 && len(swaps) < page
+			newest := i == len(swaps)-1 && len(more) == 0
 			if err := v.manifest(ctx, pending{p, s.Manifest, body}, newest); err != nil {
 				return err
 			}
 			next, chain = s.N+1, cas.Sum(body)
 		}
+		swaps = more
 	}
+	return err
 }
 
 func (v *verification) swap(p ledger.Partition, s ledger.Swap) {
 	v.report.Swaps++
-	v.duplicates[s.TopicID] += s.Duplicates
 	if err := s.Validate(); err != nil {
 		v.faultOf(p, "swap %d: %v", s.N, err)
 	}

@@ -2,8 +2,11 @@ package archive_test
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -147,6 +150,7 @@ func TestVerifyMissesWhatTheLedgerLost(t *testing.T) {
 func TestDeepReadsRows(t *testing.T) {
 	tp := partitionOf("events.flights", 0)
 	at := start()
+	timed := append(records("t", at, 0), record(1, "t", at, "ce_time", "2026-11-01T08:00:00Z"), record(2, "t", at, "ce_time", "2026-11-01T08:30:00Z"))
 	for name, tc := range map[string]struct {
 		part  int32
 		recs  []events.Record
@@ -154,15 +158,23 @@ func TestDeepReadsRows(t *testing.T) {
 		twice bool // another live file has the same offsets
 		want  string
 	}{
-		"nothing":       {recs: records("t", at, 0, 1, 3)},
-		"out of order":  {recs: records("t", at, 0, 2, 1), spoil: func(f *ledger.File) { f.End = 4 }, want: "it comes after offset 2"},
-		"outside":       {recs: records("t", at, 0, 1, 9), spoil: func(f *ledger.File) { f.End = 4 }, want: "outside the offsets"},
-		"partition":     {part: 1, recs: records("t", at, 0, 1, 2), want: "the file is of partition 0"},
-		"other type":    {recs: append(records("t", at, 0, 1), record(2, "u", at)), want: `type "u" is not of the file's type "t"`},
-		"too few":       {recs: records("t", at, 0, 1), spoil: func(f *ledger.File) { f.Rows = 3 }, want: "has 2 rows, want 3"},
-		"other time":    {recs: records("t", at, 0, 1, 2), spoil: func(f *ledger.File) { f.MinSeen = f.MaxSeen.Add(1000) }, want: "are said to be from"},
-		"offsets twice": {recs: records("t", at, 0, 1, 2), twice: true, want: "another live file has it too"},
-		"no parquet":    {recs: records("t", at, 0, 1, 2), spoil: func(f *ledger.File) { f.Digest = cas.Sum([]byte("changed")); f.Bytes = 7 }, want: "cannot be read"},
+		"nothing":              {recs: records("t", at, 0, 1, 3)},
+		"out of order":         {recs: records("t", at, 0, 2, 1), spoil: func(f *ledger.File) { f.End = 4 }, want: "it comes after offset 2"},
+		"outside":              {recs: records("t", at, 0, 1, 9), spoil: func(f *ledger.File) { f.End = 4 }, want: "outside the offsets"},
+		"partition":            {part: 1, recs: records("t", at, 0, 1, 2), want: "the file is of partition 0"},
+		"other type":           {recs: append(records("t", at, 0, 1), record(2, "u", at)), want: `type "u" is not of the file's type "t"`},
+		"too few":              {recs: records("t", at, 0, 1), spoil: func(f *ledger.File) { f.Rows = 3 }, want: "has 2 rows, want 3"},
+		"other time":           {recs: records("t", at, 0, 1, 2), spoil: func(f *ledger.File) { f.MinSeen = f.MaxSeen.Add(1000) }, want: "are said to be from"},
+		"offsets twice":        {recs: records("t", at, 0, 1, 2), twice: true, want: "another live file has it too"},
+		"outside the extremes": {recs: records("t", at, 0, 1, 2), spoil: func(f *ledger.File) { f.Spans, f.End = []ledger.Span{{End: 9}}, 2 }, want: "outside the offsets"},
+		"before the extremes":  {recs: records("t", at, 0, 1, 2), spoil: func(f *ledger.File) { f.Spans, f.Start = []ledger.Span{{End: 9}}, 1 }, want: "outside the offsets"},
+		"other hour":           {recs: records("t", at, 0, 1), spoil: func(f *ledger.File) { f.Hour = f.Hour.Add(-time.Hour) }, want: "are said to be of the hour of"},
+		"two hours":            {recs: append(records("t", at, 0), records("t", at.Add(time.Hour), 1)...), want: "are said to be of the hour of"},
+		"event times":          {recs: timed},
+		"event too early":      {recs: timed, spoil: func(f *ledger.File) { f.MinTime = f.MinTime.Add(time.Second) }, want: "the event is of 2026-11-01 08:00:00 +0000 UTC"},
+		"event too late":       {recs: timed, spoil: func(f *ledger.File) { f.MaxTime = f.MaxTime.Add(-time.Second) }, want: "the event is of 2026-11-01 08:30:00 +0000 UTC"},
+		"no event times":       {recs: timed, spoil: func(f *ledger.File) { f.MinTime, f.MaxTime = time.Time{}, time.Time{} }, want: "the event is of"},
+		"no parquet":           {recs: records("t", at, 0, 1, 2), spoil: func(f *ledger.File) { f.Digest = cas.Sum([]byte("changed")); f.Bytes = 7 }, want: "cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
@@ -261,5 +273,50 @@ func TestVerifyWhileFilesArePurged(t *testing.T) {
 	}
 	if b.purge != nil {
 		t.Error("nothing was purged meanwhile: the test is void")
+	}
+}
+
+// mirroredLater is a bucket in which an object is not yet when it is first looked for.
+type mirroredLater struct {
+	bucket.Bucket
+	key   string
+	looks int
+}
+
+func (b *mirroredLater) Get(ctx context.Context, key string, r bucket.Range) (io.ReadCloser, bucket.Attrs, error) {
+	if key == b.key {
+		if b.looks++; b.looks == 1 {
+			return nil, bucket.Attrs{}, bucket.ErrNotFound
+		}
+	}
+	return b.Bucket.Get(ctx, key, r)
+}
+
+// TestVerifyAtTheEndOfAPage: the manifest of the newest swap may be on its way, however many swaps there are. Those before it
+// are there when the next one is made.
+func TestVerifyAtTheEndOfAPage(t *testing.T) {
+	const page = 500
+	tp := partitionOf("events.flights", 0)
+	w := newWorld()
+	feed(t.Context(), w.archiver(t, nil), tp, records("t", start(), 0), 1)
+	f := w.live(t, tp)[0].File
+	f.Spans = []ledger.Span{{End: 1}}
+	body := object(t, w.bucket, f.Key)
+	for n := int64(1); n <= page+1; n++ {
+		s := ledger.Swap{N: n, Kind: ledger.SwapCompact, Remove: []ledger.FileRef{{Key: f.Key, Digest: f.Digest, Rows: f.Rows}}}
+		f.Key = fmt.Sprintf("archive/v1/%d", n)
+		w.store(t, f.Key, body)
+		s.Add = []ledger.File{f}
+		s = w.commit(t, tp, s)
+		if n < page {
+			continue
+		}
+		for _, key := range []string{s.Manifest, mirror.SwapKey(tp.TopicID, n-1)} {
+			b := &mirroredLater{Bucket: w.bucket, key: key}
+			report, err := archive.Verify(t.Context(), w.ledger, b)
+			if err != nil || report.Swaps != n || (len(report.Faults) == 0) != (key == s.Manifest) {
+				t.Errorf("%d swaps, %s comes late: %d swaps, %q, %v", n, key, report.Swaps, report.Faults, err)
+			}
+		}
 	}
 }

@@ -15,6 +15,15 @@ type ArchivedTopic struct {
 	TopicID    uuid.UUID           `json:"topic_id"`
 	Stream     string              `json:"stream"` // what datasets call it
 	Partitions []ArchivedPartition `json:"partitions"`
+	// Several is files with rows of more than one partition, as compaction makes them. They count for no partition.
+	Several ArchivedFiles `json:"several"`
+}
+
+// ArchivedFiles is how much some files hold.
+type ArchivedFiles struct {
+	Files int64 `json:"files"`
+	Rows  int64 `json:"rows"`
+	Bytes int64 `json:"bytes"`
 }
 
 // ArchivedPartition is how far a partition is archived.
@@ -22,8 +31,8 @@ type ArchivedPartition struct {
 	Partition int32 `json:"partition"`
 	Next      int64 `json:"next"`  // first offset that is not in the archive
 	Epoch     int64 `json:"epoch"` // how often it has changed hands
-	Files     int64 `json:"files"`
-	Rows      int64 `json:"rows"`
+	Files     int64 `json:"files"` // with rows of this partition alone
+	Rows      int64 `json:"rows"`  // of the files
 	Bytes     int64 `json:"bytes"` // of the files
 	// Through is the broker time up to which the partition is complete, EventTime the greatest time at which an event of
 	// it became available; nil before the first.

@@ -32,14 +32,14 @@ func (s *Server) archive(w http.ResponseWriter, r *http.Request) error {
 	}{topicsOf(states, files)})
 }
 
-// topicsOf joins partitions, which come by topic, with what their files hold. Files of an earlier topic of the same name
-// count for nothing: they are of other offsets.
+// topicsOf joins partitions, which come by topic, with what their files hold; files of several partitions count for the topic.
+// Those of an earlier topic of the same name count for nothing: they are of other offsets.
 func topicsOf(states []ledger.PartitionState, files []ledger.LedgerFile) []remote.ArchivedTopic {
 	type place struct {
 		id        uuid.UUID
 		partition int32
 	}
-	held := map[place]remote.ArchivedPartition{}
+	held := map[place]remote.ArchivedFiles{}
 	for _, f := range files {
 		at := place{f.TopicID, f.Partition.Partition}
 		sum := held[at]
@@ -49,13 +49,16 @@ func topicsOf(states []ledger.PartitionState, files []ledger.LedgerFile) []remot
 	out := []remote.ArchivedTopic{}
 	for _, st := range states {
 		if n := len(out); n == 0 || out[n-1].TopicID != st.TopicID {
-			out = append(out, remote.ArchivedTopic{Topic: st.Topic, TopicID: st.TopicID, Stream: events.StreamOf(st.Topic)})
+			out = append(out, remote.ArchivedTopic{
+				Topic: st.Topic, TopicID: st.TopicID, Stream: events.StreamOf(st.Topic), Several: held[place{st.TopicID, ledger.Several}],
+			})
 		}
-		p := held[place{st.TopicID, st.Partition.Partition}]
-		p.Partition, p.Next, p.Epoch, p.CaughtUp, p.Updated = st.Partition.Partition, st.Next, st.Epoch, st.CaughtUp, st.Updated
-		p.Through, p.EventTime = orNull(st.ArchivedThrough), orNull(st.EventTime)
+		own := held[place{st.TopicID, st.Partition.Partition}]
 		last := &out[len(out)-1]
-		last.Partitions = append(last.Partitions, p)
+		last.Partitions = append(last.Partitions, remote.ArchivedPartition{
+			Partition: st.Partition.Partition, Next: st.Next, Epoch: st.Epoch, Files: own.Files, Rows: own.Rows, Bytes: own.Bytes,
+			Through: orNull(st.ArchivedThrough), EventTime: orNull(st.EventTime), CaughtUp: st.CaughtUp, Updated: st.Updated,
+		})
 	}
 	return out
 }

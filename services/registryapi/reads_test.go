@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/signalbox-ml/signalbox/registry/cas"
 	"github.com/signalbox-ml/signalbox/registry/ledger"
 	"github.com/signalbox-ml/signalbox/registry/manifest"
+	"github.com/signalbox-ml/signalbox/registry/remote"
 	"github.com/signalbox-ml/signalbox/services/internal/auth"
 )
 
@@ -89,6 +91,9 @@ func TestArchive(t *testing.T) {
 	if p := list[0].Partitions[1]; p.Partition != 1 || p.Next != 0 || p.Files != 0 || p.Through != nil {
 		t.Errorf("claimed only %+v", p)
 	}
+	if s := list[0].Several; s != (remote.ArchivedFiles{}) {
+		t.Errorf("several %+v before anything is compacted", s)
+	}
 	if a := list[1]; a.Topic != events.TopicTags || a.Partitions[0].Rows != 5 {
 		t.Errorf("another topic %+v", a)
 	}
@@ -100,6 +105,43 @@ func TestArchive(t *testing.T) {
 	}
 	w.refuses("may not", refusal{auth.Producer, "GET", "/v1/archive", "", nil, 403, "forbidden", "archive.read"})
 	w.refuses("unknown query", refusal{auth.Viewer, "GET", "/v1/archive?limit=1", "", nil, 400, "bad_query", "topic"})
+}
+
+// TestArchiveAfterCompaction: what files hold is counted, whatever files it is in.
+func TestArchiveAfterCompaction(t *testing.T) {
+	w := newWorld(t)
+	p := ledger.Partition{TopicID: uuid.New(), Topic: "events.flights"}
+	w.commit(p, time.Time{}, 2, 3)
+	p.Partition = 1
+	w.commit(p, time.Time{}, 4, 5)
+	spans := map[int32][]ledger.Span{0: {{End: 10}}, ledger.Several: {{End: 10}, {Partition: 1, End: 10}}}
+	s := ledger.Swap{TopicID: p.TopicID, Topic: p.Topic, N: 1, Kind: ledger.SwapCompact, Manifest: "manifests/1"}
+	rows := map[int32]int64{} // of the first file of partition 0, and of one of each
+	for _, f := range must(w.ledger.Files(t.Context(), ledger.FileQuery{}))(t) {
+		into := int32(ledger.Several)
+		if f.Rows == 2 {
+			into = 0
+		} else if f.Rows == 5 {
+			continue
+		}
+		rows[into] += f.Rows
+		s.Remove = append(s.Remove, ledger.FileRef{Key: f.Key, Digest: f.Digest, Rows: f.Rows})
+	}
+	for into, name := range map[int32]string{0: "one", ledger.Several: "several"} {
+		s.Add = append(s.Add, ledger.File{Key: name, Digest: cas.Sum(nil), Bytes: 50, Rows: rows[into], Type: "t", End: 10, Spans: spans[into]})
+	}
+	slices.SortFunc(s.Add, func(a, b ledger.File) int { return strings.Compare(a.Key, b.Key) })
+	must(w.ledger.Swap(t.Context(), s))(t)
+
+	a := must(w.as(auth.Viewer).Archive(t.Context(), ""))(t)[0]
+	if a.Several != (remote.ArchivedFiles{Files: 1, Rows: 7, Bytes: 50}) {
+		t.Errorf("several %+v", a.Several)
+	}
+	for i, want := range []remote.ArchivedFiles{{Files: 1, Rows: 2, Bytes: 50}, {Files: 1, Rows: 5, Bytes: 100}} {
+		if p := a.Partitions[i]; (remote.ArchivedFiles{Files: p.Files, Rows: p.Rows, Bytes: p.Bytes}) != want {
+			t.Errorf("partition %d: %+v, want %+v", i, p, want)
+		}
+	}
 }
 
 // Every route asks for a credential, and says no to a token without a role for it.

@@ -14,6 +14,8 @@ func (s *session) archiveCommand() *cobra.Command {
 	var topic string
 	status := &cobra.Command{
 		Use: "status", Short: "Say how far each partition is archived", Args: cobra.NoArgs,
+		Long: `Say how far each partition is archived, and what is in its files. Files with rows of several partitions, as compaction makes
+them, have a line of their own.`,
 		Example: "  signalbox archive status --topic events.flights",
 		RunE: func(c *cobra.Command, _ []string) error {
 			client, err := s.control()
@@ -39,6 +41,9 @@ func archiveRows(t *table, list []remote.ArchivedTopic) {
 	for _, topic := range list {
 		for _, p := range topic.Partitions {
 			t.row(topic.Topic, p.Partition, p.Next, p.Files, p.Rows, p.Bytes, when(p.Through), p.CaughtUp)
+		}
+		if s := topic.Several; s.Files > 0 {
+			t.row(topic.Topic, "several", none, s.Files, s.Rows, s.Bytes, none, none)
 		}
 	}
 }

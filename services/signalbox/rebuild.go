@@ -12,6 +12,15 @@ import (
 	"github.com/signalbox-ml/signalbox/registry/ledger"
 )
 
+// emptyLedger is SQL that leaves a ledger as one that never was used, all or nothing. Only rows of iceberg_tables that are ours
+// go: the catalog may be shared.
+const emptyLedger = `  BEGIN;
+  DELETE FROM iceberg_tables t USING archive_view v WHERE (t.catalog_name, t.table_namespace, t.table_name)
+    = (v.catalog_name, v.table_namespace, v.table_name);
+  TRUNCATE archive_view, archive_file, archive_flush, archive_swap, archive_partition, archive_topic;
+  UPDATE archive_head SET seq = 0;
+  COMMIT;`
+
 func (s *session) rebuildCommand() *cobra.Command {
 	var v settings
 	c := &cobra.Command{
@@ -23,10 +32,10 @@ what is there: a history with a hole, or one that was changed, is refused with t
 The ledger is then what it was, byte for byte: compare ` + "`signalbox archive dump --digest`" + `. Not in manifests, and so made new by
 the next claims, are the owners of partitions and how far quiet ones are known to be complete. A flush that was committed
 in the last moment and not mirrored is read from Kafka again. The rest of the database (specs, runs, packages, tags) is not
-in manifests: restore it from its backup first. A ledger that came with the backup is behind the bucket; empty it by hand:
+in manifests: restore it from its backup first. A ledger that came with the backup is behind the bucket; empty it by hand.
+Tables of Apache Iceberg that show the archive go with it, for they show what it said; publishing makes them anew:
 
-  TRUNCATE archive_file, archive_flush, archive_swap, archive_partition, archive_topic;
-  UPDATE archive_head SET seq = 0;`,
+` + emptyLedger,
 		Example: "  signalbox archive rebuild --config signalbox.yaml --database-url postgres://signalbox@db2/signalbox\n" +
 			"  signalbox archive verify --config signalbox.yaml --database-url postgres://signalbox@db2/signalbox",
 		RunE: func(c *cobra.Command, _ []string) error { return s.rebuild(c.Context(), &v) },

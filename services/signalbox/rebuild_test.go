@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/signalbox-ml/signalbox/consumers/archive"
 	"github.com/signalbox-ml/signalbox/events"
@@ -106,6 +107,52 @@ func TestArchiveRebuild(t *testing.T) {
 		}
 	}
 	a.run("archive", "rebuild").fails(t, "database-url")
+}
+
+// TestArchiveRebuildInPlace empties a ledger as the help says, with views of it and one of somebody else, and rebuilds it.
+func TestArchiveRebuildInPlace(t *testing.T) {
+	a := newArchived(t)
+	dump, views := a.run("archive", "dump").ok(t), a.db.Catalog.Views()
+	view := ledger.View{TopicID: uuid.UUID{1}, Catalog: "signalbox", Namespace: "archive", Name: "flights", Location: "s3://b/1.json", Since: 2}
+	if err := views.MoveView(t.Context(), view, ""); err != nil {
+		t.Fatal(err)
+	}
+	a.run("archive", "rebuild", "--database-url", a.db.URL).fails(t, "not empty", "rebuild --help")
+
+	conn, err := pgx.Connect(t.Context(), a.db.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	const foreign = `INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name) VALUES ('signalbox', 'others', 'flights')`
+	if _, err := conn.Exec(t.Context(), foreign); err != nil {
+		t.Fatal(err)
+	}
+	_, help, _ := strings.Cut(a.run("archive", "rebuild", "--help").ok(t), "\n  BEGIN;")
+	sql, _, ok := strings.Cut(help, "COMMIT;")
+	if !ok {
+		t.Fatal("no SQL in the help")
+	}
+	if _, err := conn.Exec(t.Context(), "BEGIN;"+sql+"COMMIT;"); err != nil {
+		t.Fatal(err)
+	}
+	a.run("archive", "rebuild", "--database-url", a.db.URL).ok(t)
+	if again := a.run("archive", "dump").ok(t); again != dump {
+		t.Errorf("the dump was\n%s\nit is\n%s", dump, again)
+	}
+	a.run("archive", "verify", "--no-kafka", "--deep").ok(t)
+
+	if v, err := views.View(t.Context(), view.TopicID); err != nil || v.Location != "" {
+		t.Errorf("%+v, %v, want none", v, err)
+	}
+	view.Location = "s3://b/2.json"
+	if err := views.MoveView(t.Context(), view, ""); err != nil {
+		t.Errorf("publish anew: %v", err)
+	}
+	tables := 0
+	if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM iceberg_tables`).Scan(&tables); err != nil || tables != 2 {
+		t.Errorf("%d tables, %v, want the view and that of others", tables, err)
+	}
 }
 
 func TestArchiveVerifyCommand(t *testing.T) {

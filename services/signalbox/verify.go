@@ -25,10 +25,14 @@ func (s *session) verifyCommand() *cobra.Command {
 	var f verifyFlags
 	c := &cobra.Command{
 		Use: "verify", Short: "Check that the archive holds every offset exactly once", Args: cobra.NoArgs,
-		Long: `Walk the ledger from offset 0 of every partition: no hole, no overlap, no row lost by compaction, every file and manifest
-in the object store with the promised bytes, nothing there that the ledger has lost. Where brokers are configured Kafka is
-looked at, too: topics and partitions that are not archived, records that retention removed first, a log that became
-shorter. With --deep every byte and every row is read, and every record that Kafka still has is compared with its row.
+		Long: `Walk the ledger from offset 0 of every partition: no hole, no overlap, as many rows after compaction as before but for the
+duplicates that it counted, every file and manifest in the object store with the promised bytes, nothing there that the
+ledger has lost. Where brokers are configured Kafka is looked at, too: topics and partitions that are not archived, records
+that retention removed first, a log that became shorter.
+
+With --deep every byte and every row is read, and held against what readers pass over files by: offsets, types, hours and
+times. Every record that Kafka still has is compared with its row, also where compaction has written it anew. Of a record
+that compaction left out, another delivery of the same event must be there: of the same hour, saying the same, known no later.
 
 It reads the database, the object store and the brokers of the configuration, or of the stack on --data, and changes
 nothing. Archivers may run meanwhile; objects of flushes under way count as orphans then.`,

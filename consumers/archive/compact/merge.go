@@ -108,9 +108,11 @@ func (m *merging) sorted(ctx context.Context, take func(row []byte) error) error
 
 // download copies a file to one on disk without a name, so that nothing is left of it whatever happens.
 func (c *Compactor) download(ctx context.Context, f ledger.File) (*os.File, error) {
+	ctx, cancel := within(ctx, f.Bytes)
+	defer cancel()
 	body, _, err := c.cfg.Bucket.Get(ctx, f.Key, bucket.Range{})
 	if err != nil {
-		return nil, err
+		return nil, tooSlow(ctx, err)
 	}
 	defer body.Close()
 	local, err := c.scratch()
@@ -124,7 +126,7 @@ func (c *Compactor) download(ctx context.Context, f ledger.File) (*os.File, erro
 	}
 	if err != nil {
 		_ = local.Close()
-		return nil, fmt.Errorf("fetch %s: %w", f.Key, err)
+		return nil, fmt.Errorf("fetch %s: %w", f.Key, tooSlow(ctx, err))
 	}
 	return local, nil
 }

@@ -160,15 +160,17 @@ func (c *Compactor) put(ctx context.Context, key string, body io.ReadSeeker, siz
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("put %s: %w", key, err)
 	}
+	ctx, cancel := within(ctx, size)
+	defer cancel()
 	_, err := c.cfg.Bucket.Put(ctx, key, body, size, bucket.PutOptions{CreateOnly: true, SHA256: sum, ContentType: contentType})
 	if !errors.Is(err, bucket.ErrExists) {
-		return err
+		return tooSlow(ctx, err)
 	}
 	there, err := c.digestOf(ctx, key)
 	if err == nil && there != sum {
 		err = fmt.Errorf("%s: %w", key, ErrConflict)
 	}
-	return err
+	return tooSlow(ctx, err)
 }
 
 // digestOf returns the digest of an object, from the store if it knows it.
