@@ -135,6 +135,39 @@ func TestOnlyClosedHours(t *testing.T) {
 	}
 }
 
+// TestOpenHours: with a negative slack an hour is merged before it is over, once it has begun in every partition, and again when
+// more files come.
+func TestOpenHours(t *testing.T) {
+	w := newWorld()
+	tp := partitionOf(topic, 0)
+	slow := ledger.Partition{TopicID: tp.TopicID, Topic: topic, Partition: 1}
+	claim := must(w.ledger.Claim(t.Context(), slow, "test"))(t)
+	c := w.compactor(t, func(c *compact.Config) { c.Slack = -time.Hour })
+	look := func(through time.Time) int64 {
+		check(t, w.ledger.Observe(t.Context(), claim, through, time.Time{}, false))
+		check(t, c.Look(t.Context()))
+		return c.Stats().Compactions
+	}
+	w.archive(t, tp, 1, 4, event(0, start(), "a", "t"), event(1, start(), "b", "t"))
+	if n := look(start().Add(-time.Second)); n != 0 {
+		t.Errorf("%d merges of an hour that has not begun", n)
+	}
+	for range 2 { // the second finds nothing
+		if n := look(start().Add(time.Minute)); n != 1 {
+			t.Errorf("%d merges of an hour that has begun, want 1", n)
+		}
+	}
+	w.archive(t, tp, 1, 4, event(2, start(), "c", "t"), event(3, start(), "a", "t"))
+	if n := look(start().Add(time.Minute)); n != 2 || len(w.live(t)) != 1 || w.kept(t) != 1 {
+		t.Errorf("%d merges, want 2 and one file of %d", n, len(w.live(t)))
+	}
+	w.whole(t)
+	cfg := compact.Config{Ledger: w.ledger, Bucket: w.bucket, References: noReferences{}, Dir: t.TempDir(), Slack: -time.Hour - 1}
+	if _, err := compact.New(cfg); err == nil {
+		t.Error("an hour that has not begun would be merged")
+	}
+}
+
 // TestLateFiles: records of a closed hour, as after a change of leaders, are merged with what is there.
 func TestLateFiles(t *testing.T) {
 	w := newWorld()

@@ -51,7 +51,8 @@ type Config struct {
 
 	// Interval is how often closed hours are looked for. Default 1 min.
 	Interval time.Duration
-	// Slack is how far past the end of an hour every partition must be archived. Default 5 min.
+	// Slack is how far past the end of an hour every partition must be archived. Negative, an hour is merged before it is over,
+	// and again as files come; at least -1 h, which is from its beginning. Default 5 min.
 	Slack time.Duration
 	// Target is the size of a file in bytes; files come out between half and twice of it. Default 256 MiB.
 	Target int64
@@ -110,7 +111,7 @@ func (c Config) validate() error {
 	fault(c.References == nil, "References is nil")
 	fault(c.Dir == "", "Dir is empty")
 	fault(c.Interval < 0, "Interval is %s", c.Interval)
-	fault(c.Slack < 0, "Slack is %s", c.Slack)
+	fault(c.Slack < -time.Hour, "Slack is %s", c.Slack)
 	fault(c.Target < 0, "Target is %d", c.Target)
 	fault(c.MaxInput < 0, "MaxInput is %d", c.MaxInput)
 	fault(c.Memory < 0, "Memory is %d", c.Memory)

@@ -74,7 +74,7 @@ func (c *Compactor) jobs(ctx context.Context, now time.Time) ([]job, error) {
 		}
 		found := merges(files, id, f.through, c.cfg.Target, c.cfg.MaxInput)
 		if len(found) == 0 {
-			c.settled[id] = f.through.Truncate(time.Hour)
+			c.settled[id] = f.through.Add(min(c.cfg.Slack, 0)).Truncate(time.Hour) // an hour that is not over gets more files
 		}
 		out = append(out, found...)
 	}

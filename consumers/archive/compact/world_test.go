@@ -26,13 +26,14 @@ import (
 
 // world is what outlives every compactor.
 type world struct {
-	ledger ledger.Ledger
-	bucket bucket.Bucket
-	logs   map[events.TopicPartition][]events.Record
+	ledger  ledger.Ledger
+	bucket  bucket.Bucket
+	logs    map[events.TopicPartition][]events.Record
+	columns func(topic string) segment.Columns // of files that are archived
 }
 
 func newWorld() *world {
-	return &world{ledgertest.NewMemory(), membucket.New(), map[events.TopicPartition][]events.Record{}}
+	return &world{ledger: ledgertest.NewMemory(), bucket: membucket.New(), logs: map[events.TopicPartition][]events.Record{}}
 }
 
 // noReferences pins nothing.
@@ -59,7 +60,7 @@ func partitionOf(topic string, n int32) events.TopicPartition {
 func (w *world) archive(t *testing.T, tp events.TopicPartition, rows, files int, recs ...events.Record) {
 	t.Helper()
 	a := must(archive.New(archive.Config{
-		Ledger: w.ledger, Bucket: w.bucket, Owner: "test", Source: "/test", MaxRows: rows, MaxFiles: files,
+		Ledger: w.ledger, Bucket: w.bucket, Owner: "test", Source: "/test", MaxRows: rows, MaxFiles: files, Columns: w.columns,
 	}))(t)
 	next := must(a.Assigned(t.Context(), tp))(t)
 	for some := range slices.Chunk(recs, max(1, rows)) {
