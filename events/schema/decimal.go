@@ -3,6 +3,7 @@ package schema
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"math/bits"
 	"strconv"
 )
@@ -15,8 +16,8 @@ type decimal struct {
 	point  int64
 }
 
-// farPoint stands for every exponent that is larger: no number of a schema comes near.
-const farPoint = int64(1) << 60
+// farPoint stands for every exponent that is larger: no number of a schema comes near. Another digit still fits into 64 bits.
+const farPoint = math.MaxInt64 / 16
 
 // parseDecimal reads a valid JSON number.
 func parseDecimal(text []byte) decimal {
@@ -67,9 +68,7 @@ func exponent(text []byte) int64 {
 	}
 	n := int64(0)
 	for _, c := range text {
-		if n = 10*n + int64(c-'0'); n > farPoint {
-			n = farPoint
-		}
+		n = min(10*n+int64(c-'0'), farPoint)
 	}
 	if neg {
 		return -n

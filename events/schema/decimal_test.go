@@ -7,10 +7,23 @@ import (
 	"testing"
 )
 
-var jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$`)
+var (
+	jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$`)
+	farNumber  = regexp.MustCompile(`^(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?[eE][+-]?)0*[1-9][0-9]{4,}$`)
+)
+
+// nearer returns a number whose exponent can be written out. Numbers of a hundred letters that jsonNumber matches are on the
+// same side of it.
+func nearer(number string) string { return farNumber.ReplaceAllString(number, "${1}9999") }
 
 // FuzzDecimal compares with rational numbers, which are exact, too.
 func FuzzDecimal(f *testing.F) {
+	for digits := 17; digits <= 25; digits++ {
+		for _, first := range "189" {
+			f.Add("1e"+string(first)+strings.Repeat("9", digits-1), "7e3")
+			f.Add("-1.5E-"+string(first)+strings.Repeat("0", digits-1), "-0.3")
+		}
+	}
 	for _, a := range numbers {
 		f.Add(a, "0.1")
 		f.Add("-"+strings.TrimPrefix(a, "-"), "1e3")
@@ -19,10 +32,10 @@ func FuzzDecimal(f *testing.F) {
 	f.Add("100000000000000000000e-20", "1")
 	f.Add("0.000e5", "-0")
 	f.Fuzz(func(t *testing.T, a, b string) {
-		if len(a) > 100 || len(b) > 100 || !jsonNumber.MatchString(a) || !jsonNumber.MatchString(b) {
+		if len(a) > 100 || len(b) > 100 || !jsonNumber.MatchString(a) && !farNumber.MatchString(a) || !jsonNumber.MatchString(b) {
 			return
 		}
-		x, _ := new(big.Rat).SetString(a)
+		x, _ := new(big.Rat).SetString(nearer(a))
 		y, _ := new(big.Rat).SetString(b)
 		d, e := parseDecimal([]byte(a)), parseDecimal([]byte(b))
 		if got := d.compare(e); got != x.Cmp(y) || CompareNumbers(a, b) != got {
@@ -40,6 +53,31 @@ func FuzzDecimal(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestExponentsOfAnyLength: however many digits an exponent has, the verdict is that of the oracle on one it can write out.
+func TestExponentsOfAnyLength(t *testing.T) {
+	for _, doc := range []string{
+		`{"type":"number","minimum":0,"maximum":100}`, `{"exclusiveMinimum":-1e300,"exclusiveMaximum":1e-300}`, `{"type":"integer"}`,
+		`{"type":"integer","maximum":5}`, `{"multipleOf":0.07}`, `{"multipleOf":1024}`, `{"enum":[0,1,1e100,-1e-100]}`,
+	} {
+		ours := compile(t, doc)
+		theirs, err := oracle([]byte(doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for digits := 17; digits <= 25; digits++ {
+			for _, first := range "123456789" {
+				for _, mantissa := range []string{"1e", "-1e", "0E", "7e+", "0.0035e+", "1e-", "-2.5e-", "0e-"} {
+					number := mantissa + string(first) + strings.Repeat("9", digits-1)
+					want := fits(theirs, []byte(nearer(number)))
+					if got := ours.Check([]byte(number)); (got == nil) != (want == nil) {
+						t.Errorf("%s holds %s: %v; the oracle says of %s: %v", doc, number, got, nearer(number), want)
+					}
+				}
+			}
+		}
+	}
 }
 
 // TestFarExponents: numbers that nobody could write out cost nothing and are still in order.
