@@ -16,9 +16,10 @@ import (
 	"github.com/signalbox-ml/signalbox/registry/streams"
 )
 
-// specs lists what is declared: a registry.Catalog.
+// specs has what is declared, and what was: a registry.Catalog.
 type specs interface {
 	ListSpecs(ctx context.Context, kind string) ([]registry.Spec, error)
+	SpecHistory(ctx context.Context, kind, name string) ([]registry.Spec, error)
 }
 
 // Config of a Checker.
@@ -62,6 +63,7 @@ func (c Config) validate() error {
 type Checker struct {
 	cfg       Config
 	directory *streams.Directory
+	history   *history
 	metrics   *metrics
 }
 
@@ -79,7 +81,7 @@ func New(cfg Config) (*Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Checker{cfg: cfg, directory: directory, metrics: m}, nil
+	return &Checker{cfg: cfg, directory: directory, history: newHistory(cfg), metrics: m}, nil
 }
 
 // Run keeps the declared streams up to date until ctx ends, and returns nil.
@@ -99,8 +101,10 @@ func (c *Checker) HandleAt(ctx context.Context, ev events.Event, at events.Place
 			return fmt.Errorf("judge %s: %w", at.Position, err)
 		}
 		v = judge(table, ev, at.Topic)
-		if v.against() && v.contract != nil && at.AppendTime.Before(v.contract.Since.Add(c.cfg.Skew)) {
-			v = verdict{outcome: superseded}
+		if newest := table.Spec(at.Topic); v.reason != "" && at.AppendTime.Before(newest.Updated.Add(c.cfg.Skew)) {
+			if v, err = c.history.judge(ctx, newest, ev, at); err != nil {
+				return fmt.Errorf("judge %s: %w", at.Position, err)
+			}
 		}
 	}
 	c.metrics.count(ctx, ev, at.Topic, v)

@@ -5,9 +5,11 @@
 // Every record is checked. One that came through the API could be told apart only by headers, which anybody can write, and
 // a check costs less than taking the record from Kafka.
 //
-// An event is judged by the schema that held when it was appended. A Checker knows the newest one only, so an event that
-// does not fit and was appended before that was applied is let pass, and counted as superseded. A verdict against an event
-// needs a look at the specs that is newer than the event.
+// An event that fits what its stream declares now is right. One that does not is judged by what was declared when it was
+// appended, for which the catalog has every generation of a spec with its time: a group that reads a stream from its start
+// finds what it would have found on the day. Which generation that was is known as well as the clocks agree (Config.Skew), and
+// where it was none, or one that cannot be read or compiled, nothing is held against the event. What passes in this way is
+// counted as superseded. A verdict against an event needs a look at the specs that is newer than the event.
 //
 // Violations are copied at least once: the position is committed after the copy. A copy that is made again has the same
 // sb_dlq_stage, sb_dlq_topic_id, sb_dlq_partition and sb_dlq_offset.

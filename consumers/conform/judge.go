@@ -20,9 +20,9 @@ const (
 // Outcomes that are no violation.
 const (
 	conforms   = "conforms"
-	undeclared = "undeclared_stream" // nobody declared the stream of this topic
+	undeclared = "undeclared_stream" // nobody declared the stream of this topic, or not in words that are known here
 	unusable   = "unusable_schema"   // the declared schema cannot be used: its apply was told
-	superseded = "superseded"        // appended before the schema was applied
+	superseded = "superseded"        // what held when it was appended had nothing against it
 )
 
 // verdict is what became of one event: an outcome, or a violation with its reason.

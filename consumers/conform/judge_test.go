@@ -24,12 +24,15 @@ const (
 	landed = "com.example.flight.landed"
 )
 
-// shelf has streams by name.
+// shelf has every generation of streams.
 type shelf struct {
-	mu    sync.Mutex
-	asked int
-	down  bool
-	list  []registry.Spec
+	mu        sync.Mutex
+	asked     int // for the list
+	recalled  int // for a history
+	down      bool
+	forgetful bool // histories cannot be read
+	list      []registry.Spec
+	old       []registry.Spec
 }
 
 func (s *shelf) ListSpecs(context.Context, string) ([]registry.Spec, error) {
@@ -39,6 +42,17 @@ func (s *shelf) ListSpecs(context.Context, string) ([]registry.Spec, error) {
 		return nil, errors.New("catalog is away")
 	}
 	return slices.Clone(s.list), nil
+}
+
+func (s *shelf) SpecHistory(_ context.Context, kind, name string) ([]registry.Spec, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.recalled++; s.forgetful {
+		return nil, errors.New("history is away")
+	}
+	return slices.DeleteFunc(append(slices.Clone(s.old), s.list...), func(one registry.Spec) bool {
+		return one.Kind != kind || one.Name != name
+	}), nil
 }
 
 func (s *shelf) away(down bool) {
@@ -61,10 +75,20 @@ func (s *shelf) applyAt(when time.Time, name string, schemas map[string]string) 
 	if err != nil {
 		panic(err)
 	}
-	one := registry.Spec{Kind: "Stream", Name: name, Body: body, Digest: cas.Sum(body), Updated: when}
+	return s.put(when, name, body)
+}
+
+func (s *shelf) put(when time.Time, name string, body []byte) registry.Spec {
+	one := registry.Spec{Kind: "Stream", Name: name, Body: body, Digest: cas.Sum(body), Generation: 1, Updated: when}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.list = append(slices.DeleteFunc(s.list, func(old registry.Spec) bool { return old.Name == name }), one)
+	s.list = append(slices.DeleteFunc(s.list, func(old registry.Spec) bool {
+		if old.Name == name {
+			one.Generation = old.Generation + 1
+			s.old = append(s.old, old)
+		}
+		return old.Name == name
+	}), one)
 	return one
 }
 

@@ -20,9 +20,8 @@ type Contract struct {
 	Topic string
 	// Schema of the data; nil where the declared one cannot be used.
 	Schema *schema.Schema
-	// Spec is the digest of the stream's spec, Since when that was applied.
-	Spec  cas.Digest
-	Since time.Time
+	// Spec is the digest of the stream's spec.
+	Spec cas.Digest
 }
 
 // Table is every type that is declared, as one look at the specs found it.
@@ -31,25 +30,39 @@ type Table struct {
 	Read    time.Time
 	types   map[string]*Contract
 	streams map[string]stream
-	topics  map[string]bool
+	topics  map[string]registry.Spec
+	columns map[string]map[string][]schema.Column // by topic and type
 }
 
 // Contract returns what is declared for a type; nil where nothing is.
 func (t *Table) Contract(typ string) *Contract { return t.types[typ] }
 
-// HasTopic reports whether a topic is that of a declared stream.
-func (t *Table) HasTopic(topic string) bool { return t.topics[topic] }
+// HasTopic reports whether a topic is that of a declared stream, and one of its specs could be read.
+func (t *Table) HasTopic(topic string) bool { return t.topics[topic].Name != "" }
+
+// Spec returns the newest spec of a topic's stream; the zero Spec where HasTopic is false.
+func (t *Table) Spec(topic string) registry.Spec { return t.topics[topic] }
 
 // stream is one spec as it was compiled.
 type stream struct {
-	spec  registry.Spec
-	types map[string]*Contract
+	spec    registry.Spec
+	types   map[string]*Contract
+	columns map[string][]schema.Column
+}
+
+// Of returns the table of one spec alone, for questions about what was declared once.
+func Of(s registry.Spec) *Table {
+	t, _ := compile(&Table{}, []registry.Spec{s}, s.Updated) // what is wrong with it was told when it was new
+	return t
 }
 
 // compile makes a table of specs, keeping the contracts of prev that still hold. A stream that cannot be read as a whole
 // keeps its former types; the error says what the operator has to mend, and comes once for each spec.
 func compile(prev *Table, list []registry.Spec, read time.Time) (*Table, error) {
-	t := &Table{Read: read, types: map[string]*Contract{}, streams: make(map[string]stream, len(list)), topics: make(map[string]bool, len(list))}
+	t := &Table{
+		Read: read, types: map[string]*Contract{}, streams: make(map[string]stream, len(list)), topics: make(map[string]registry.Spec, len(list)),
+		columns: map[string]map[string][]schema.Column{},
+	}
 	var errs []error
 	for _, s := range list {
 		old, had := prev.streams[s.Name]
@@ -60,11 +73,16 @@ func compile(prev *Table, list []registry.Spec, read time.Time) (*Table, error) 
 			if types == nil {
 				types = old.types
 			}
-			t.streams[s.Name] = stream{spec: s, types: types}
+			t.streams[s.Name] = stream{spec: s, types: types, columns: columnsOf(types)}
 			errs = append(errs, err)
 		}
 		maps.Copy(t.types, t.streams[s.Name].types)
-		t.topics[events.StreamTopic(s.Name)] = true
+		if t.streams[s.Name].types != nil {
+			t.topics[events.StreamTopic(s.Name)] = s
+		}
+		if columns := t.streams[s.Name].columns; columns != nil {
+			t.columns[events.StreamTopic(s.Name)] = columns
+		}
 	}
 	return t, errors.Join(errs...)
 }
@@ -78,7 +96,7 @@ func contracts(s registry.Spec) (map[string]*Contract, error) {
 	out := make(map[string]*Contract, len(body.Types))
 	var errs []error
 	for _, typ := range slices.Sorted(maps.Keys(body.Types)) {
-		c := &Contract{Topic: events.StreamTopic(s.Name), Spec: s.Digest, Since: s.Updated}
+		c := &Contract{Topic: events.StreamTopic(s.Name), Spec: s.Digest}
 		if c.Schema, err = schema.Compile(body.Types[typ].Schema); err != nil {
 			errs = append(errs, fmt.Errorf("stream %s: type %s: %w", s.Name, typ, err))
 		}

@@ -76,18 +76,28 @@ func TestContracts(t *testing.T) {
 	s := sh.put("one", `{"types":{"a":{"schema":{"type":"object"}},"b":{"schema":{"type":"nonsense"}}}}`)
 	first := look()
 	c := first.Contract("a")
-	if c == nil || c.Topic != "events.one" || c.Schema == nil || c.Spec != s.Digest || !c.Since.Equal(s.Updated) || !first.HasTopic("events.one") {
+	if c == nil || c.Topic != "events.one" || c.Schema == nil || c.Spec != s.Digest || !first.HasTopic("events.one") {
 		t.Fatalf("%+v", c)
 	}
 	if b := first.Contract("b"); b == nil || b.Schema != nil {
 		t.Errorf("a schema that cannot be used: %+v", b)
 	}
+	if got := first.Spec("events.one"); got.Digest != s.Digest || !got.Updated.Equal(s.Updated) || first.Spec("events.two").Name != "" {
+		t.Errorf("%+v", got)
+	}
 	if again := look(); again.Contract("a") != c || !again.Read.After(first.Read) {
 		t.Error("the contract was made again")
 	}
-	sh.put("one", `{"types":{},"from":"the future"}`)
+	later := sh.put("one", string(s.Body))
+	if table := look(); table.Contract("a") != c || !table.Spec("events.one").Updated.Equal(later.Updated) {
+		t.Errorf("applied again after another one: %+v", table.Spec("events.one"))
+	}
+	future := sh.put("one", `{"types":{},"from":"the future"}`)
 	if table := look(); table.Contract("a") != c {
 		t.Error("a spec that cannot be read took the types away")
+	}
+	if alone := Of(s); alone.Contract("a") == nil || !alone.HasTopic("events.one") || Of(future).HasTopic("events.one") {
+		t.Error("specs alone")
 	}
 	sh.put("one", `{"types":{"a":{"schema":{"type":"string"}}}}`)
 	if table := look(); table.Contract("a") == c || table.Contract("b") != nil {
