@@ -129,6 +129,9 @@ func TestNewTokenRefuses(t *testing.T) {
 	if _, _, err := NewToken("", Viewer); err == nil {
 		t.Error("a token without a name")
 	}
+	if _, _, err := NewToken(" ", Viewer); err == nil {
+		t.Error("a token whose name nobody can see")
+	}
 	if _, _, err := NewToken("x", Job); err == nil {
 		t.Error("a person's token with the role of jobs")
 	}

@@ -25,11 +25,14 @@ func New(tokens []Token, runKey []byte) (*Authenticator, error) {
 	if len(runKey) < 32 {
 		return nil, fmt.Errorf("run key: want at least 32 bytes, got %d", len(runKey))
 	}
+	if err := checkTokens(tokens); err != nil {
+		return nil, fmt.Errorf("tokens: %w", err)
+	}
 	a := &Authenticator{tokens: make(map[[sha256.Size]byte]Token, len(tokens)), runKey: runKey, now: time.Now}
 	for _, t := range tokens {
 		h, err := hex.DecodeString(t.SHA256)
-		if err != nil || len(h) != sha256.Size {
-			return nil, fmt.Errorf("token %s: sha256 is not 64 hex digits", t.Name)
+		if err != nil {
+			return nil, fmt.Errorf("tokens: %w", err)
 		}
 		a.tokens[[sha256.Size]byte(h)] = t
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -35,7 +34,7 @@ type Token struct {
 // NewToken makes a credential. The text is shown once; the Token is what to store. The form is
 // sbx_<role>_<secret><checksum>, so that scanners can tell a leaked one from noise.
 func NewToken(name string, roles ...Role) (text string, t Token, err error) {
-	if name == "" || len(roles) == 0 {
+	if strings.TrimSpace(name) == "" || len(roles) == 0 {
 		return "", Token{}, errors.New("token needs a name and at least one role")
 	}
 	for _, r := range roles {
@@ -51,26 +50,6 @@ func NewToken(name string, roles ...Role) (text string, t Token, err error) {
 	text = body + checksum(body)
 	sum := sha256.Sum256([]byte(text))
 	return text, Token{Name: name, SHA256: hex.EncodeToString(sum[:]), Roles: roles}, nil
-}
-
-// ParseTokens reads a token file: a JSON array of Token.
-func ParseTokens(b []byte) ([]Token, error) {
-	var ts []Token
-	if err := json.Unmarshal(b, &ts); err != nil {
-		return nil, fmt.Errorf("token file: want a JSON array of {name, sha256, roles}: %w", err)
-	}
-	var faults []error
-	for i, t := range ts {
-		if h, err := hex.DecodeString(t.SHA256); err != nil || len(h) != sha256.Size {
-			faults = append(faults, fmt.Errorf("token %d (%s): sha256 is not 64 hex digits", i, t.Name))
-		}
-		for _, r := range t.Roles {
-			if !slices.Contains(Roles(), r) {
-				faults = append(faults, fmt.Errorf("token %d (%s): role %q: want one of %v", i, t.Name, r, Roles()))
-			}
-		}
-	}
-	return ts, errors.Join(faults...)
 }
 
 // wellFormed reports whether text has the form and checksum of a token, which spares a look-up for noise.
