@@ -16,7 +16,7 @@ import (
 )
 
 // single is an event that flags describe.
-type single struct{ typ, source, subject, data string }
+type single struct{ typ, id, source, subject, data string }
 
 func (s *session) emitCommand() *cobra.Command {
 	var file string
@@ -25,27 +25,32 @@ func (s *session) emitCommand() *cobra.Command {
 		Use: "emit [-f FILE|-]", Short: "Publish events",
 		Long: `Publish events: one that flags describe, or CloudEvents of a file, as an array or one after another (JSON lines).
 For each event its position in the log and its id are printed. What failed can be sent again: an event with the same
-source and id is the same event.`,
+source and id is the same event. Without --id an event of flags gets an id that no other has; errors name it.`,
 		Example: `  signalbox emit --type order.paid --subject o-17 --event-data '{"order_id": "o-17", "amount": 12.5}'` + "\n  signalbox emit -f events.jsonl",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			in, closer, err := s.events(file, one)
+			if file == "" {
+				return s.emitOne(c, one)
+			}
+			in, closer, err := s.open(file)
 			if err != nil {
 				return err
 			}
 			defer closer()
-			return s.emit(c, in)
+			return s.emit(c, in, "")
 		},
 	}
 	f := c.Flags()
 	f.StringVarP(&file, "file", "f", "", "file of CloudEvents in JSON, - for stdin")
 	f.StringVar(&one.typ, "type", "", "type of one event")
+	f.StringVar(&one.id, "id", "", "id of that event, to send it again; a new one where absent")
 	f.StringVar(&one.source, "source", "/signalbox-cli", "source of that event")
 	f.StringVar(&one.subject, "subject", "", "subject of that event: what it is about, and its key in the log")
 	// Not --data: that is the running stack's directory, for every command.
 	f.StringVar(&one.data, "event-data", "", "data of that event, JSON")
 	c.MarkFlagsMutuallyExclusive("file", "type")
 	c.MarkFlagsMutuallyExclusive("file", "event-data")
+	c.MarkFlagsMutuallyExclusive("file", "id")
 	c.MarkFlagsMutuallyExclusive("file", "source")
 	c.MarkFlagsMutuallyExclusive("file", "subject")
 	c.MarkFlagsRequiredTogether("type", "event-data")
@@ -53,24 +58,28 @@ source and id is the same event.`,
 	return c
 }
 
-// events opens what is to be published.
-func (s *session) events(file string, one single) (io.Reader, func(), error) {
-	if file != "" {
-		return s.open(file)
-	}
+// emitOne publishes the event that flags describe.
+func (s *session) emitOne(c *cobra.Command, one single) error {
 	if !json.Valid([]byte(one.data)) {
-		return nil, nil, errors.New("--event-data is not JSON: quote it for the shell, such as --event-data '{\"amount\": 12.5}'")
+		return errors.New("--event-data is not JSON: quote it for the shell, such as --event-data '{\"amount\": 12.5}'")
 	}
-	ev, err := events.New(one.typ, one.source, one.subject, "", time.Now(), json.RawMessage(one.data))
+	if one.id == "" && c.Flags().Changed("id") {
+		return errors.New("--id is empty: name the event's id, or leave the flag out for a new one")
+	}
+	ev, err := events.New(one.typ, one.source, one.subject, one.id, time.Now(), json.RawMessage(one.data))
 	if err != nil {
-		return nil, nil, fmt.Errorf("emit: %w", err)
+		return fmt.Errorf("emit: %w", err)
 	}
 	b, err := json.Marshal(ev)
-	return bytes.NewReader(b), func() {}, err
+	if err != nil {
+		return fmt.Errorf("emit: %w", err)
+	}
+	return s.emit(c, bytes.NewReader(b), ev.ID())
 }
 
-// emit publishes in requests of as many events as fit, one request after the other so that order is kept.
-func (s *session) emit(c *cobra.Command, in io.Reader) error {
+// emit publishes in requests of as many events as fit, one request after the other so that order is kept. id is that of the
+// one event that there is; "" where there may be more.
+func (s *session) emit(c *cobra.Command, in io.Reader, id string) error {
 	client, err := s.control()
 	if err != nil {
 		return err
@@ -97,7 +106,7 @@ func (s *session) emit(c *cobra.Command, in io.Reader) error {
 			err = fmt.Errorf("the server answered for %d events", len(results))
 		}
 		if err != nil {
-			fault = unanswered(first+1, r.read, err)
+			fault = unanswered(first+1, r.read, id, err)
 			break
 		}
 		for i := range results {
@@ -112,14 +121,21 @@ func (s *session) emit(c *cobra.Command, in io.Reader) error {
 	return errors.Join(refused(all), fault)
 }
 
-// unanswered says what is known of a request that got no results.
-func unanswered(first, last int, err error) error {
-	then := "what became of them is not known: send them again with the same ids"
+// unanswered says what is known of a request that got no results. Whoever wants to send the event of flags again has to know
+// its id, which may be nowhere else.
+func unanswered(first, last int, id string, err error) error {
+	what, known := fmt.Sprintf("events %d to %d", first, last), "none of them is in the log"
+	unknown := "what became of them is not known: send them again with the same ids"
+	if id != "" {
+		what, known = "event "+plain(id), "it is not in the log"
+		unknown = "what became of it is not known: send it again with --id " + plain(id)
+	}
+	then := unknown
 	var refused *remote.Error
 	if errors.As(err, &refused) && refused.Status/100 == 4 {
-		then = "none of them is in the log"
+		then = known
 	}
-	return fmt.Errorf("emit events %d to %d: %w: %s", first, last, err, then)
+	return fmt.Errorf("emit %s: %w: %s", what, err, then)
 }
 
 // positions prints what was accepted, as it comes.

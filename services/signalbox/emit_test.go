@@ -63,6 +63,40 @@ func TestEmitOneEvent(t *testing.T) {
 	}
 }
 
+// TestEmitAgain: the event that flags describe can be sent again as the same event, though its id was made up.
+func TestEmitAgain(t *testing.T) {
+	var ids []string
+	answers := []string{`{"title":"Service Unavailable","detail":"the log is away"}`, `{"results":[]}`, `{"title":"Forbidden","detail":"no"}`}
+	env := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var batch []struct{ ID string }
+		if err := json.NewDecoder(r.Body).Decode(&batch); err != nil || len(batch) != 1 {
+			t.Errorf("%v, %d events", err, len(batch))
+			return
+		}
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader([]int{http.StatusServiceUnavailable, http.StatusOK, http.StatusForbidden}[len(ids)])
+		_, _ = w.Write([]byte(answers[len(ids)])) // a test would see what is missing
+		ids = append(ids, batch[0].ID)
+	}))
+	once := []string{"emit", "--type", "order.paid", "--event-data", "{}"}
+	r := execute(t.Context(), env, "", once...)
+	if len(ids) != 1 || ids[0] == "" {
+		t.Fatalf("sent %q", ids)
+	}
+	then := "send it again with --id "
+	r.fails(t, "emit event "+ids[0]+":", "the log is away", then+ids[0])
+	_, id, _ := strings.Cut(strings.TrimSpace(r.err), then)
+	execute(t.Context(), env, "", append(once, "--id", id)...).fails(t, "answered for 0 events", then+id)
+	if ids[1] != ids[0] {
+		t.Errorf("sent again as %q, and it was %q", ids[1], ids[0])
+	}
+	execute(t.Context(), env, "", append(once, "--id", "o-1")...).fails(t, "emit event o-1:", "it is not in the log")
+	k := &taker{t: t}
+	same(t, execute(t.Context(), serve(t, k), "", append(once, "--id", "o-2")...).ok(t), "events.orders/0/0  o-2")
+	execute(t.Context(), env, "", append(once, "--id", "")...).fails(t, "--id is empty")
+	execute(t.Context(), nil, "", "emit", "-f", "-", "--id", "o-1").fails(t, "file", "id")
+}
+
 func TestEmitSaysWhichFailed(t *testing.T) {
 	k := &taker{t: t}
 	r := execute(t.Context(), serve(t, k), lines(3), "emit", "-f", "-")
